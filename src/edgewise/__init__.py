@@ -1,0 +1,52 @@
+"""edgewise: will a deep network with this activation train, how to initialise it, and what is the evidence.
+
+The public names, imported on first use, so that ``import edgewise`` and ``edgewise --help`` stay quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from edgewise import errors as errors
+    from edgewise import nn as nn
+    from edgewise import testing as testing
+    from edgewise import theory as theory
+    from edgewise import activations as activations
+    from edgewise.activations import Activation as Activation
+    from edgewise.activations import activation as activation
+    from edgewise.measure.simulate import simulate as simulate
+    from edgewise.theory.analysis import Analysis as Analysis
+    from edgewise.theory.analysis import analyze as analyze
+
+_HOME = {
+    "Activation": ("edgewise.activations", "Activation"),
+    "Analysis": ("edgewise.theory.analysis", "Analysis"),
+    "activation": ("edgewise.activations", "activation"),
+    "activations": ("edgewise.activations", None),
+    "analyze": ("edgewise.theory.analysis", "analyze"),
+    "errors": ("edgewise.errors", None),
+    "nn": ("edgewise.nn", None),
+    "simulate": ("edgewise.measure.simulate", "simulate"),
+    "testing": ("edgewise.testing", None),
+    "theory": ("edgewise.theory", None),
+}
+
+__all__ = ["Activation", "Analysis", "activation", "activations", "analyze", "errors", "nn", "simulate", "testing", "theory"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'edgewise' has no attribute {name!r}")
+    module, attribute = _HOME[name]
+    home = importlib.import_module(module)
+    found = home if attribute is None else getattr(home, attribute)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

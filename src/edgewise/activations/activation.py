@@ -1,0 +1,220 @@
+"""What an activation is: its derivatives in closed form, its parameters, its facts.
+
+`Definition` describes a family with free parameters ("mrepu, for any p"); `Activation` is one member of it ("mrepu at
+p=2"), the object that everything else in edgewise takes. How it is differentiated by torch is in `differentiable`; where the
+families live and how they are found by name is in `registry`; how a formula or a callable becomes one is in `spec`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from torch import Tensor
+
+from edgewise.activations import differentiable
+from edgewise.activations.pieces import Pieces
+from edgewise.errors import DomainError, SpecError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Parity = Literal["even", "odd"]
+Elementwise = Callable[..., Tensor]
+"""``f(x, **parameters) -> Tensor`` of x's shape; parameters may be floats or broadcastable tensors."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a family.
+
+    `low` and `high` bound it (open bounds are excluded from the range where `open_low`/`open_high`); `trainable` says whether
+    ``Activation.module()`` learns it unless told otherwise.
+    """
+
+    name: str
+    default: float
+    low: float = -math.inf
+    high: float = math.inf
+    open_low: bool = False
+    open_high: bool = False
+    trainable: bool = False
+    doc: str = ""
+
+    def checked(self, owner: str, value: object) -> float:
+        """`value` as a float. Raises SpecError when it is not a real number in the stated range."""
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise SpecError(f"{owner}: parameter {self.name}={value!r} is not a number; try {self.name}={self.default:g}")
+        number = float(value)
+        below = number <= self.low if self.open_low else number < self.low
+        above = number >= self.high if self.open_high else number > self.high
+        if not math.isfinite(number) or below or above:
+            left, right = "(" if self.open_low else "[", ")" if self.open_high else "]"
+            raise SpecError(
+                f"{owner}: parameter {self.name}={number:g} is outside {left}{self.low:g}, {self.high:g}{right}; "
+                f"try {self.name}={self.default:g}"
+            )
+        return number
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known about one member of a family.
+
+    formula: LaTeX, right-hand side in x.
+    limits: values at x -> -inf and x -> +inf (nan where there is none, as for sin).
+    kinks: points where some derivative of order <= 2 jumps, or where the closed form changes piece; ascending.
+    parity: "even", "odd" or None.
+    homogeneity: d if sigma(c x) = c**d sigma(x) for every c > 0, else None.
+    smoothness: k if the function is C^k but not C^(k+1) (-1: it jumps), math.inf if smooth.
+    pieces: the function as piecewise trigonometric polynomial, where it is one.
+    """
+
+    formula: str
+    limits: tuple[float, float]
+    kinks: tuple[float, ...] = ()
+    parity: Parity | None = None
+    homogeneity: float | None = None
+    smoothness: float = math.inf
+    pieces: Pieces | None = None
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A family of activations.
+
+    derivatives: closed forms of sigma, sigma', sigma'' (and higher ones where known), each ``f(x, **parameters)``; missing
+        orders come from automatic differentiation of the last one. At a kink sigma' takes PyTorch's value.
+    facts: ``facts(**parameters) -> Facts``, parameters as floats.
+    source: where the formula comes from (paper, equation).
+    surrogate: the slope used by back-propagation where that is *not* sigma' by design (HeLU's straight-through rule).
+    """
+
+    name: str
+    derivatives: tuple[Elementwise, ...]
+    facts: Callable[..., Facts]
+    source: str
+    parameters: tuple[Parameter, ...] = ()
+    surrogate: Elementwise | None = None
+    summary: str = ""
+
+    def bind(self, **values: object) -> Activation:
+        """The member of the family at these parameter values. Raises SpecError on unknown names or values out of range."""
+        known = {p.name: p for p in self.parameters}
+        for name in values:
+            if name not in known:
+                takes = ", ".join(known) or "no parameters"
+                raise SpecError(f"{self.name} has no parameter {name!r}; it takes {takes}")
+        bound = {name: p.checked(self.name, values.get(name, p.default)) for name, p in known.items()}
+        return Activation(self, bound)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Activation:
+    """An elementwise function with its derivatives and its facts.
+
+    Calling it evaluates sigma on a tensor of any shape, dtype and device, differentiably to any order: sigma' and sigma'' by
+    their closed forms. Two activations are equal when their `spec` is.
+    """
+
+    definition: Definition
+    parameters: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "facts", self.definition.facts(**self.parameters))
+
+    facts: Facts = field(init=False)
+
+    @property
+    def name(self) -> str:
+        return self.definition.name
+
+    @property
+    def spec(self) -> str:
+        """The text that makes this activation again: ``ew.activation(a.spec) == a`` for names and formulas.
+
+        The first parameter is always shown, the others where they differ from their default.
+        """
+        shown = [
+            f"{p.name}={value:g}" if float(f"{value:g}") == value else f"{p.name}={value!r}"
+            for i, p in enumerate(self.definition.parameters)
+            if (value := self.parameters[p.name]) != p.default or i == 0
+        ]
+        return f"{self.name}({', '.join(shown)})" if shown else self.name
+
+    @property
+    def formula(self) -> str:
+        """LaTeX of sigma(x)."""
+        return self.facts.formula
+
+    @property
+    def kinks(self) -> tuple[float, ...]:
+        return self.facts.kinks
+
+    @property
+    def parity(self) -> Parity | None:
+        return self.facts.parity
+
+    @property
+    def homogeneity(self) -> float | None:
+        return self.facts.homogeneity
+
+    @property
+    def smoothness(self) -> float:
+        return self.facts.smoothness
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        return self.facts.limits
+
+    @property
+    def pieces(self) -> Pieces | None:
+        return self.facts.pieces
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """sigma(x), elementwise, differentiable."""
+        return differentiable.evaluate(self, x, 0)
+
+    def derivative(self, x: Tensor, order: int = 1) -> Tensor:
+        """The derivative of the given order at x (order 0 is sigma itself), elementwise and differentiable.
+
+        For an activation with a surrogate gradient this is still the derivative of the forward map.
+        Raises DomainError when the order is not a non-negative integer.
+        """
+        if isinstance(order, bool) or not isinstance(order, int) or order < 0:
+            raise DomainError(f"derivative order {order!r} given, expected an integer >= 0; try order=1")
+        return differentiable.evaluate(self, x, order)
+
+    def module(self, *, trainable: bool | Collection[str] | None = None) -> nn.Module:
+        """This activation as an ``nn.Module``.
+
+        trainable: which parameters are learned; None takes the family's own choice (prelu learns its slope, swish does not
+        learn beta), True all of them, False none, or a collection of names.
+        """
+        from edgewise.activations.modules import module_of
+
+        return module_of(self, trainable=trainable)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Activation):
+            return NotImplemented
+        return self.definition is other.definition and self.parameters == other.parameters
+
+    def __hash__(self) -> int:
+        return hash((self.definition.name, tuple(self.parameters.items())))
+
+    def __repr__(self) -> str:
+        return f"activation({self.spec!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        from edgewise.activations.spec import activation
+
+        return activation, (self.spec,)
+
+
+def as_float64(x: float | Tensor) -> Tensor:
+    """`x` as a float64 tensor, detached."""
+    return torch.as_tensor(x, dtype=torch.float64).detach()

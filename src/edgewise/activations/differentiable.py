@@ -1,0 +1,84 @@
+"""How torch differentiates an activation: one autograd Function for all of them, chaining closed forms.
+
+``d/dx sigma^(k)`` is evaluated as ``sigma^(k+1)``, again through the same Function, so first and second derivatives (and
+double backward, jvp, vmap, torch.func.hessian) all use the closed forms and save one tensor: x. Beyond the last closed form
+torch differentiates that form itself. Under `torch.compile` and export the plain formula runs, so that it fuses and exports.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from edgewise.errors import DomainError
+
+if TYPE_CHECKING:
+    from edgewise.activations.activation import Activation
+
+_HALF = (torch.float16, torch.bfloat16)
+
+
+def evaluate(activation: Activation, x: Tensor, order: int) -> Tensor:
+    """sigma^(order)(x), differentiable. Raises DomainError when x is not a floating-point tensor."""
+    if not isinstance(x, Tensor) or not x.is_floating_point():
+        given = f"a tensor of {x.dtype}" if isinstance(x, Tensor) else type(x).__name__
+        raise DomainError(f"{activation.name} was given {given}, expected a floating-point tensor; try x.float()")
+    if torch.compiler.is_compiling():
+        return closed_form(activation, x, order)
+    result: Tensor = _Jet.apply(x, activation, order)
+    return result
+
+
+def closed_form(activation: Activation, x: Tensor, order: int) -> Tensor:
+    """sigma^(order)(x) by its formula, float16 and bfloat16 computed in float32; differentiable only as plain torch."""
+    forms = activation.definition.derivatives
+    if order >= len(forms):
+        return _differentiated(activation, x, order)
+    if x.dtype in _HALF:
+        return forms[order](x.float(), **activation.parameters).to(x.dtype)
+    return forms[order](x, **activation.parameters)
+
+
+def _differentiated(activation: Activation, x: Tensor, order: int) -> Tensor:
+    """Orders beyond the closed forms: the last closed form, differentiated by torch."""
+
+    def previous(t: Tensor) -> Tensor:
+        return closed_form(activation, t, order - 1)
+
+    _, tangent = torch.func.jvp(previous, (x,), (torch.ones_like(x),))
+    assert isinstance(tangent, Tensor)
+    return tangent
+
+
+class _Jet(torch.autograd.Function):
+    """x -> sigma^(order)(x), whose derivative is the same Function at order + 1."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor, activation: Activation, order: int) -> Tensor:
+        return closed_form(activation, x, order)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Activation, int], output: Tensor) -> None:
+        x, ctx.activation, ctx.order = inputs
+        ctx.save_for_backward(x)
+        ctx.save_for_forward(x)
+
+    @staticmethod
+    def _slope(ctx: Any) -> Tensor:
+        (x,) = ctx.saved_tensors
+        surrogate = ctx.activation.definition.surrogate
+        if surrogate is not None and ctx.order == 0:
+            return surrogate(x, **ctx.activation.parameters)  # type: ignore[no-any-return]
+        return evaluate(ctx.activation, x, ctx.order + 1)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        return grads[0] * _Jet._slope(ctx), None, None
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Tensor:
+        return tangents[0] * _Jet._slope(ctx)
