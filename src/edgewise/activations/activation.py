@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from edgewise.activations import differentiable
-from edgewise.activations.pieces import Pieces
+from edgewise.activations.pieces import BandLimited, Pieces
 from edgewise.errors import DomainError, SpecError
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ class Facts:
     homogeneity: d if sigma(c x) = c**d sigma(x) for every c > 0, else None.
     smoothness: k if the function is C^k but not C^(k+1) (-1: it jumps), math.inf if smooth.
     pieces: the function as piecewise trigonometric polynomial, where it is one.
+    bandlimited: the function as sin(w x)/(w x) plus a polynomial, where it is one (sinc).
     """
 
     formula: str
@@ -80,6 +81,7 @@ class Facts:
     homogeneity: float | None = None
     smoothness: float = math.inf
     pieces: Pieces | None = None
+    bandlimited: BandLimited | None = None
 
 
 @dataclass(frozen=True)

@@ -46,3 +46,16 @@ def cosine(frequency: float, amplitude: float = 1.0, power: int = 0) -> tuple[Te
 def sine(frequency: float, amplitude: float = 1.0, power: int = 0) -> tuple[Term, ...]:
     """The two terms of ``amplitude * z**power * sin(frequency * z)``."""
     return Term(-0.5j * amplitude, power, frequency), Term(0.5j * amplitude, power, -frequency)
+
+
+@dataclass(frozen=True)
+class BandLimited:
+    """``amplitude * sin(frequency * z) / (frequency * z)`` plus the polynomial ``c0 + c1 z + c2 z**2 + ...``.
+
+    Not a piecewise trigonometric polynomial, but a mean of cosines: sin(w z)/(w z) is cos(t z) averaged over t uniform in
+    [0, w], so its Gaussian averages are one-dimensional integrals of closed forms.
+    """
+
+    frequency: float
+    amplitude: float = 1.0
+    coefficients: tuple[float, ...] = ()
