@@ -1,0 +1,1 @@
+"""Results as pictures, one HTML page and one JSON file."""
