@@ -1,26 +1,32 @@
 """One entry for every Gaussian average of an activation and its derivatives: ``<z**m sigma^(i) sigma^(j) ...>_K``.
 
-Strategies are tried in order, each returns its own error estimate, and each K keeps the best answer.
+Strategies are tried in order (scaling of homogeneous activations, closed forms, panels), each returns its own error
+estimate, and each K keeps the best answer.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from edgewise.activations.activation import Activation
-from edgewise.activations.differentiable import closed_form
+from edgewise.errors import AverageOverflowError
+from edgewise.theory.averages.closed_form import closed_form_average
+from edgewise.theory.averages.integrand import integrand, symbol
+from edgewise.theory.averages.panels import panel_average
+
+_GOOD_ENOUGH = 2e-14
 
 
 @dataclass(frozen=True)
 class Average:
     """Gaussian averages at several K.
 
-    value: float64, shape of K. error: estimated absolute error of each value.
-    magnitude: ``<|integrand|>``, the scale against which the error is small when the value cancels.
+    value: float64, shape of K. error: estimated absolute error of each value (what underflows is 0 with an error
+    below the smallest float64). magnitude: ``<|integrand|>`` or a bound of its size, the scale against which the
+    error is small when the value cancels.
     """
 
     value: Tensor
@@ -31,33 +37,60 @@ class Average:
 def average(activation: Activation, kernel: Tensor, orders: tuple[int, ...] = (0, 0), z_power: int = 0) -> Average:
     """``< z**z_power * prod_i sigma^(orders[i])(z) >`` for z ~ N(0, K), kinks excluded (no delta functions).
 
-    kernel: float64 tensor of K > 0, any shape; the results have that shape.
+    kernel: float64 tensor of K > 0, any shape; the results have that shape. Raises DivergentAverageError,
+    AverageOverflowError or AverageError where there is no finite float64 value.
     """
-    return _panels(activation, kernel, orders, z_power)
+    flat = kernel.detach().to("cpu", torch.float64).reshape(-1)
+    if flat.numel() == 0:
+        return Average(kernel.clone(), kernel.clone(), kernel.clone())
+    degree = activation.homogeneity
+    if degree is not None:
+        at_one = _best(activation, torch.ones(1, dtype=torch.float64), orders, z_power)
+        exponent = 0.5 * (z_power + sum(degree - o for o in orders))
+        scale = flat**exponent
+        columns = [c * scale for c in at_one]
+        columns[1] = columns[1] + 2.0**-52 * columns[0].abs() * (exponent not in (0.0, 1.0))
+        if not bool(torch.isfinite(columns[0]).all()):
+            raise AverageOverflowError(
+                f"an average of {activation.spec} at K={float(flat.max()):g} is beyond the largest float64; "
+                "try a smaller K"
+            )
+    else:
+        columns = list(_best(activation, flat, orders, z_power))
+    value, error, magnitude = (c.reshape(kernel.shape) for c in columns)
+    return Average(value, error, magnitude)
 
 
-def _panels(activation: Activation, kernel: Tensor, orders: tuple[int, ...], z_power: int) -> Average:
-    nodes, weights = (torch.from_numpy(v) for v in np.polynomial.legendre.leggauss(20))
-    flat = kernel.reshape(-1)
-    rows = []
-    for k in flat:
-        root = float(k) ** 0.5
-        edges = {0.0, -60.0, 60.0}
-        for centre in (0.0, *activation.kinks):
-            c = centre / root
-            if abs(c) < 60:
-                edges.add(c)
-                for step in (2.0 ** np.arange(-40, 6)):
-                    edges |= {e for e in (c - step, c + step) if abs(e) < 60}
-        e = torch.tensor(sorted(edges), dtype=torch.float64)
-        half = 0.5 * (e[1:] - e[:-1])
-        x = (0.5 * (e[1:] + e[:-1]))[:, None] + half[:, None] * nodes
-        z = x * root
-        integrand = torch.exp(-0.5 * x * x) / (2 * torch.pi) ** 0.5 * z**z_power
-        for order in orders:
-            integrand = integrand * closed_form(activation, z, order)
-        w = half[:, None] * weights
-        rows.append(((integrand * w).sum(), (integrand.abs() * w).sum()))
-    value = torch.stack([r[0] for r in rows]).reshape(kernel.shape)
-    magnitude = torch.stack([r[1] for r in rows]).reshape(kernel.shape)
-    return Average(value, 1e-14 * magnitude, magnitude)
+def _best(activation: Activation, flat: Tensor, orders: tuple[int, ...], z_power: int) -> tuple[Tensor, Tensor, Tensor]:
+    """(value, error, magnitude) of the strategy with the smallest error estimate at each K, cheapest first."""
+    closed = _closed(activation, flat, orders, z_power)
+    if closed is None:
+        return panel_average(activation, flat, orders, z_power)
+    value, error, magnitude = closed
+    poor = ~(error <= _GOOD_ENOUGH * magnitude)
+    if bool(poor.any()):
+        other = panel_average(activation, flat[poor], orders, z_power)
+        better = other[1] < error[poor]
+        for mine, theirs in zip((value, error, magnitude), other, strict=True):
+            mine[poor] = torch.where(better, theirs, mine[poor])
+    return value, error, magnitude
+
+
+def _closed(
+    activation: Activation, flat: Tensor, orders: tuple[int, ...], z_power: int
+) -> tuple[Tensor, Tensor, Tensor] | None:
+    pieces = symbol(activation)
+    if pieces is None:
+        return None
+    k = flat.numpy()
+    found = closed_form_average(integrand(pieces, orders, z_power), k)
+    if found is None:
+        return None
+    value, error = (torch.from_numpy(v) for v in found)
+    if z_power % 2 == 0 and len(orders) % 2 == 0 and orders[::2] == orders[1::2]:
+        return value, error, value.abs() + error  # the integrand is a square
+    bound = torch.ones_like(flat)
+    for i, order in enumerate(orders):  # Cauchy and Schwarz
+        square = closed_form_average(integrand(pieces, (order, order), 2 * z_power if i == 0 else 0), k)
+        bound = bound * torch.from_numpy(square[0]).clamp_min(0.0).sqrt() if square is not None else bound
+    return value, error, bound + error
