@@ -24,7 +24,7 @@ _LONG_OPTION = re.compile(r"--[a-z][a-z-]+(=.*)?", re.DOTALL)
 class EdgewiseGroup(click.Group):
     """A click group that prints errors in one line on stderr and never a traceback.
 
-    Exit codes: 2 for what the user can correct, 130 for Ctrl-C, 70 for a bug of edgewise (EDGEWISE_DEBUG=1 shows where).
+    Exit codes: 2 for what the user can correct, 130 for Ctrl-C, 70 for a bug (EDGEWISE_DEBUG=1 shows where).
     """
 
     def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
@@ -59,7 +59,7 @@ class EdgewiseGroup(click.Group):
 
 
 class SpecType(click.ParamType):
-    """An activation as text; a misspelt option ends up here too, because unknown options may be formulas, and is refused."""
+    """An activation as text; a misspelt option ends up here too, as unknown options may be formulas, and is refused."""
 
     name = "spec"
 

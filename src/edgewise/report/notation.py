@@ -81,7 +81,7 @@ def _script(text: str) -> str:
 
 
 def number(value: float | None, digits: int = 4) -> str:
-    """A number for reading: `digits` significant ones, a real minus sign, powers of ten as such; "–" for none or nan."""
+    """A number for reading: `digits` significant ones, a real minus sign, powers of ten as such; – for none or nan."""
     if value is None or math.isnan(value):
         return "–"
     if math.isinf(value):

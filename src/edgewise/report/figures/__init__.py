@@ -1,0 +1,1 @@
+"""One function a figure: plain data of a report in, a matplotlib figure out."""

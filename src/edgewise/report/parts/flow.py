@@ -1,0 +1,61 @@
+"""The kernel from layer to layer: theory, random networks, the predicted spread, and the usual initialisations beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+
+from edgewise import theory
+from edgewise.activations import Activation
+from edgewise.errors import EdgewiseError
+from edgewise.measure.jsonable import jsonable
+from edgewise.measure.simulate import simulate
+from edgewise.theory.finite_width import VALID_UP_TO
+
+
+def flow(
+    a: Activation,
+    *,
+    depth: int,
+    width: int,
+    members: int,
+    seed: int,
+    initialisation: Mapping[str, Any],
+    usual: Mapping[str, Mapping[str, float]],
+    on_progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Kernel and gradient of `members` networks of this depth and width against theory, all started as recommended.
+
+    initialisation: c_w, c_b and k0 as recommended; usual: the same of other initialisations by name, followed in theory only.
+    """
+    start = {key: float(initialisation[key]) for key in ("c_w", "c_b", "k0")}
+    predicted = theory.kernel_flow(a, depth, **start)
+    measured = simulate(a, depth, width, members, gradients=True, seed=seed, on_progress=on_progress, **start)
+    return {
+        "depth": depth,
+        "width": width,
+        "members": members,
+        **start,
+        "theory": _plain(predicted),
+        "measured": measured.to_dict(),
+        "band": _band(a, depth, width, start),
+        "usual": {name: {**values, **_plain(theory.kernel_flow(a, depth, **values))} for name, values in usual.items()},
+    }
+
+
+def _plain(flow: Any) -> dict[str, Any]:
+    names = ("kernel", "chi_parallel", "chi_perp", "diverged_at", "vanished_at", "horizon", "reason")
+    return {name: jsonable(getattr(flow, name)) for name in names}
+
+
+def _band(a: Activation, depth: int, width: int, start: Mapping[str, float]) -> dict[str, Any]:
+    """Mean and standard deviation of the empirical kernel at this width, to first order in 1/width, where that holds."""
+    try:
+        finite = theory.four_point_vertex(a, depth, width=width, **start)
+    except EdgewiseError as error:  # a missing correction leaves the rest of the picture worth showing
+        return {"reason": str(error)}
+    holds = finite.relative_vertex / width <= VALID_UP_TO  # False where V is nan
+    plain: dict[str, Any] = jsonable(finite.to_dict())
+    return {**plain, "holds": holds.tolist(), "holds_until": int(holds.to(torch.int64).cumprod(0).sum())}
