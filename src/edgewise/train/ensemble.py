@@ -1,0 +1,185 @@
+"""M plain fully connected networks as one batched program: parameters with a member axis, layers as `baddbmm`.
+
+Members share their shape and activation; everything else (random seed, initial variances, learning rates) may differ.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from edgewise.activations import Activation
+from edgewise.errors import DomainError
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A plain network: `depth` hidden layers of `width` units, each followed by the activation, then a linear output."""
+
+    inputs: int
+    width: int
+    depth: int
+    outputs: int
+
+    def __post_init__(self) -> None:
+        for name in ("inputs", "width", "depth", "outputs"):
+            count = getattr(self, name)
+            if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+                raise DomainError(f"{name}={count!r} given, expected an integer >= 1; try {name}=10")
+
+    @property
+    def parameters(self) -> int:
+        """Weights and biases of one member."""
+        hidden = (self.depth - 1) * self.width * (self.width + 1)
+        return self.width * (self.inputs + 1) + hidden + self.outputs * (self.width + 1)
+
+
+@dataclass(frozen=True)
+class Initial:
+    """Variances at initialisation: weights have variance c_w / fan-in, biases c_b; first and last layer have their own.
+
+    distribution: "normal", or "uniform" with these variances.
+    """
+
+    c_w: float
+    c_b: float
+    first_c_w: float
+    first_c_b: float
+    last_c_w: float
+    last_c_b: float = 0.0
+    distribution: Literal["normal", "uniform"] = "normal"
+
+    def __post_init__(self) -> None:
+        for name in ("c_w", "c_b", "first_c_w", "first_c_b", "last_c_w", "last_c_b"):
+            value = getattr(self, name)
+            if not math.isfinite(value) or value < 0.0:
+                raise DomainError(f"{name}={value!r} given, expected a finite number >= 0; try {name}=1.0")
+
+
+@dataclass(frozen=True)
+class Member:
+    """One network of an ensemble.
+
+    seed: its weights and its data order; members with the same seed draw the same numbers, scaled by their own variances,
+    and see the same batches, so that settings are compared on equal terms.
+    weight_rates, bias_rates: the learning rate of each layer relative to `learning_rate`, one per hidden layer and one for
+    the output; None means 1 everywhere.
+    """
+
+    seed: int
+    learning_rate: float
+    initial: Initial
+    weight_rates: tuple[float, ...] | None = None
+    bias_rates: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """The weights and biases of all members, float tensors; or anything else of that shape (gradients, momenta, rates).
+
+    first: [member, input, unit]; hidden: [layer, member, unit, unit], layers 2 .. depth; last: [member, unit, output];
+    their biases: [member, 1, unit], [layer, member, 1, unit], [member, 1, output].
+    """
+
+    first: Tensor
+    first_bias: Tensor
+    hidden: Tensor
+    hidden_bias: Tensor
+    last: Tensor
+    last_bias: Tensor
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        """The six tensors, in the order of the fields."""
+        return self.first, self.first_bias, self.hidden, self.hidden_bias, self.last, self.last_bias
+
+    def members_finite(self) -> Tensor:
+        """Which members hold finite numbers only, bool [member]."""
+        return torch.stack([torch.isfinite(_member_first(t).flatten(1)).all(1) for t in self.tensors()]).all(0)
+
+
+def _member_first(t: Tensor) -> Tensor:
+    return t.transpose(0, 1) if t.dim() == 4 else t
+
+
+def initialise(
+    shape: Shape, members: Sequence[Member], *, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"
+) -> Parameters:
+    """Random parameters of all members; each from its own seed, whatever else is in the ensemble.
+
+    Raises DomainError for an empty ensemble.
+    """
+    if not members:
+        raise DomainError("an ensemble of 0 members given, expected at least 1; try two seeds")
+    drawn = {(m.seed, m.initial.distribution): _draw(shape, m.seed, m.initial.distribution) for m in members}
+    scaled = [_scaled(shape, drawn[m.seed, m.initial.distribution], m.initial) for m in members]
+    first, first_bias, hidden, hidden_bias, last, last_bias = (
+        torch.stack(tensors, dim=1 if i in (2, 3) else 0).to(device=device, dtype=dtype)
+        for i, tensors in enumerate(zip(*(p.tensors() for p in scaled), strict=True))
+    )
+    return Parameters(first, first_bias, hidden, hidden_bias, last, last_bias)
+
+
+def _draw(shape: Shape, seed: int, distribution: str) -> Parameters:
+    """Numbers of mean 0 and variance 1 for one member (no member axis)."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def standard(*size: int) -> Tensor:
+        if distribution == "uniform":
+            return (torch.rand(size, generator=generator) * 2.0 - 1.0) * math.sqrt(3.0)
+        return torch.randn(size, generator=generator)
+
+    n, n0, out, between = shape.width, shape.inputs, shape.outputs, shape.depth - 1
+    first, first_bias = standard(n0, n), standard(1, n)
+    last, last_bias = standard(n, out), standard(1, out)
+    hidden, hidden_bias = standard(between, n, n), standard(between, 1, n)
+    return Parameters(first, first_bias, hidden, hidden_bias, last, last_bias)
+
+
+def _scaled(shape: Shape, p: Parameters, initial: Initial) -> Parameters:
+    return replace(
+        p,
+        first=p.first * math.sqrt(initial.first_c_w / shape.inputs),
+        first_bias=p.first_bias * math.sqrt(initial.first_c_b),
+        hidden=p.hidden * math.sqrt(initial.c_w / shape.width),
+        hidden_bias=p.hidden_bias * math.sqrt(initial.c_b),
+        last=p.last * math.sqrt(initial.last_c_w / shape.width),
+        last_bias=p.last_bias * math.sqrt(initial.last_c_b),
+    )
+
+
+def rates(shape: Shape, members: Sequence[Member], like: Parameters) -> Parameters:
+    """The learning rate of every layer of every member, shaped to multiply its parameters.
+
+    Raises DomainError where a member states a wrong number of layer rates.
+    """
+
+    def table(factors: str) -> Tensor:
+        rows = []
+        for m in members:
+            given = getattr(m, factors)
+            if given is not None and len(given) != shape.depth + 1:
+                raise DomainError(
+                    f"{len(given)} {factors} given for {shape.depth} hidden layers, expected {shape.depth + 1}: "
+                    "one per hidden layer and one for the output"
+                )
+            rows.append([m.learning_rate * factor for factor in (given or (1.0,) * (shape.depth + 1))])
+        by_layer = torch.tensor(rows, dtype=like.first.dtype, device=like.first.device).T
+        return by_layer[:, :, None, None]  # [layer, member, 1, 1]
+
+    w, b = table("weight_rates"), table("bias_rates")
+    return Parameters(w[0], b[0], w[1:-1], b[1:-1], w[-1], b[-1])
+
+
+def forward(activation: Activation, parameters: Parameters, inputs: Tensor) -> Tensor:
+    """Outputs [member, example, output] for inputs [member, example, feature], or [example, feature] fed to all members."""
+    p = parameters
+    x = inputs.expand(p.first.shape[0], -1, -1) if inputs.dim() == 2 else inputs
+    z = torch.baddbmm(p.first_bias, x, p.first)
+    for weight, bias in zip(p.hidden.unbind(0), p.hidden_bias.unbind(0), strict=True):
+        z = torch.baddbmm(bias, activation(z), weight)
+    return torch.baddbmm(p.last_bias, activation(z), p.last)

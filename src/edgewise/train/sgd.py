@@ -1,0 +1,168 @@
+"""Training an ensemble by stochastic gradient descent with momentum; a member that diverges is frozen and named."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from edgewise.activations import Activation
+from edgewise.data.dataset import Split
+from edgewise.errors import DomainError
+from edgewise.measure.denormals import flushed_denormals
+from edgewise.train.ensemble import Member, Parameters, Shape, forward, initialise, rates
+
+LOSS_BOUND = 1e3
+"""A mean cross-entropy above this (a guess among 10 classes has 2.3) counts as divergence."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """What came out of training an ensemble.
+
+    parameters: at the end; of a diverged member, as they were when it was frozen.
+    loss: mean cross-entropy of the batch before each step, float32 [step, member]; nan from the step of divergence on.
+    diverged_at: per member, the step (from 1) whose loss or gradient was not finite or beyond LOSS_BOUND; 0 for none.
+    """
+
+    parameters: Parameters
+    loss: Tensor
+    diverged_at: Tensor
+
+    @property
+    def diverged(self) -> Tensor:
+        """Which members diverged, bool [member]."""
+        return self.diverged_at > 0
+
+
+def train(
+    activation: Activation,
+    shape: Shape,
+    members: Sequence[Member],
+    data: Split,
+    *,
+    steps: int,
+    batch: int,
+    momentum: float = 0.9,
+    warmup: int = 0,
+    decay: bool = False,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    on_step: Callable[[int], None] | None = None,
+) -> Training:
+    """Minimises each member's cross-entropy; members never influence one another.
+
+    Every member passes through the data in its own seed's order, in batches of `batch` examples, reshuffled each time.
+    momentum: heavy ball, ``v = momentum v + gradient; parameters -= rate v``. warmup: steps over which the learning rate
+    rises linearly from 0; decay: whether it then falls to 0 along half a cosine. on_step: called with the steps done.
+
+    Raises DomainError for numbers out of range.
+    """
+    if batch < 1 or batch > len(data) or steps < 1 or not 0.0 <= momentum < 1.0 or not 0 <= warmup <= steps:
+        raise DomainError(
+            f"steps={steps}, batch={batch}, momentum={momentum}, warmup={warmup} given, expected steps >= 1, "
+            f"1 <= batch <= {len(data)}, 0 <= momentum < 1, 0 <= warmup <= steps"
+        )
+    inputs, labels = data.inputs.to(device=device, dtype=dtype), data.labels.to(device)
+    parameters = initialise(shape, members, dtype=dtype, device=device)
+    for tensor in parameters.tensors():
+        tensor.requires_grad_(True)
+    layer_rates = rates(shape, members, parameters)
+    velocity = [torch.zeros_like(t) for t in parameters.tensors()]
+    order = _Order([m.seed for m in members], len(data), batch)
+    diverged_at = torch.zeros(len(members), dtype=torch.int64, device=device)
+    losses = []
+
+    with flushed_denormals():
+        for step in range(1, steps + 1):
+            rows = order.next().to(device)
+            outputs = forward(activation, parameters, inputs[rows])
+            loss = functional.cross_entropy(outputs.mT, labels[rows], reduction="none").mean(1)
+            alive = (diverged_at == 0) & (loss <= LOSS_BOUND)  # nan compares false
+            gradients = torch.autograd.grad(torch.where(alive, loss, 0.0).sum(), parameters.tensors())
+            alive &= torch.isfinite(_squared_norm(gradients))
+            diverged_at = torch.where(alive | (diverged_at > 0), diverged_at, step)
+            losses.append(torch.where(alive, loss.detach(), torch.nan))
+            _descend(
+                parameters, velocity, gradients, layer_rates, alive, momentum, _schedule(step, steps, warmup, decay)
+            )
+            if on_step is not None:
+                on_step(step)
+
+    final = Parameters(*(t.detach() for t in parameters.tensors()))
+    diverged_at = torch.where(final.members_finite() | (diverged_at > 0), diverged_at, steps)
+    return Training(final, torch.stack(losses).cpu(), diverged_at.cpu())
+
+
+def _schedule(step: int, steps: int, warmup: int, decay: bool) -> float:
+    """The learning rate of a step relative to its full value."""
+    if step <= warmup:
+        return step / (warmup + 1)
+    return 0.5 * (1.0 + math.cos(math.pi * (step - 1 - warmup) / (steps - warmup))) if decay else 1.0
+
+
+def _squared_norm(gradients: Sequence[Tensor]) -> Tensor:
+    """Squared norm of each member's gradient, [member]; not finite if any entry is not."""
+    totals = [
+        torch.linalg.vector_norm(g.transpose(0, 1).flatten(1) if g.dim() == 4 else g.flatten(1), dim=1)
+        for g in gradients
+    ]
+    return torch.stack(totals).sum(0)
+
+
+@torch.no_grad()
+def _descend(
+    parameters: Parameters,
+    velocity: list[Tensor],
+    gradients: Sequence[Tensor],
+    layer_rates: Parameters,
+    alive: Tensor,
+    momentum: float,
+    scale: float,
+) -> None:
+    """One heavy-ball step in place; the gradient and velocity of a frozen member are 0 (chosen, since 0 * nan is nan)."""
+    keep = alive[:, None, None]
+    everyone = bool(alive.all())
+    for p, v, g, rate in zip(parameters.tensors(), velocity, gradients, layer_rates.tensors(), strict=True):
+        v.mul_(momentum).add_(g)
+        if not everyone:
+            v.copy_(torch.where(keep, v, 0.0))
+        p.addcmul_(v, rate, value=-scale)
+
+
+class _Order:
+    """Batches of row numbers [member, example]: a fresh permutation per seed and pass, an incomplete batch is dropped."""
+
+    def __init__(self, seeds: Sequence[int], examples: int, batch: int) -> None:
+        self._generators = {seed: torch.Generator().manual_seed(seed + 2**32) for seed in seeds}
+        self._index = {seed: i for i, seed in enumerate(self._generators)}
+        self._member = torch.tensor([self._index[seed] for seed in seeds])
+        self._examples, self._batch, self._start = examples, batch, examples
+
+    def next(self) -> Tensor:
+        if self._start + self._batch > self._examples:
+            self._rows = torch.stack([torch.randperm(self._examples, generator=g) for g in self._generators.values()])
+            self._start = 0
+        rows = self._rows[:, self._start : self._start + self._batch]
+        self._start += self._batch
+        return rows[self._member]
+
+
+@torch.no_grad()
+def accuracy(activation: Activation, parameters: Parameters, data: Split) -> tuple[Tensor, Tensor]:
+    """Share of right answers and mean cross-entropy of each member, [member], on the CPU.
+
+    An output that is not finite is a wrong answer, and its loss is nan.
+    """
+    p = parameters.first
+    with flushed_denormals():
+        outputs = forward(activation, parameters, data.inputs.to(device=p.device, dtype=p.dtype))
+    labels = data.labels.to(p.device).expand(len(p), -1)
+    usable = torch.isfinite(outputs).all(2)
+    right = (outputs.argmax(2) == labels) & usable
+    loss = functional.cross_entropy(outputs.mT, labels, reduction="none").mean(1)
+    return right.float().mean(1).cpu(), torch.where(usable.all(1), loss, torch.nan).cpu()
