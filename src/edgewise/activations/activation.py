@@ -1,8 +1,9 @@
 """What an activation is: its derivatives in closed form, its parameters, its facts.
 
 `Definition` describes a family with free parameters ("mrepu, for any p"); `Activation` is one member of it ("mrepu at
-p=2"), the object that everything else in edgewise takes. How it is differentiated by torch is in `differentiable`; where the
-families live and how they are found by name is in `registry`; how a formula or a callable becomes one is in `spec`.
+p=2"), the object that everything else in edgewise takes. How it is differentiated by torch is in `differentiable`;
+where the families live and how they are found by name is in `registry`; how a formula or a callable becomes one is in
+`spec`.
 """
 
 from __future__ import annotations
@@ -31,8 +32,10 @@ Elementwise = Callable[..., Tensor]
 class Parameter:
     """One parameter of a family.
 
-    `low` and `high` bound it (open bounds are excluded from the range where `open_low`/`open_high`); `trainable` says whether
-    ``Activation.module()`` learns it unless told otherwise.
+    low, high: its bounds (`open_low`/`open_high`: excluded). integer: whether it must be a whole number.
+    trainable: whether ``Activation.module()`` learns it unless told otherwise; learnable: whether it can be learned.
+    derived: where the default follows from the other parameters, ``derived(**others)`` (floats or tensors); `default`
+        is then its value at their defaults.
     """
 
     name: str
@@ -41,13 +44,24 @@ class Parameter:
     high: float = math.inf
     open_low: bool = False
     open_high: bool = False
+    integer: bool = False
     trainable: bool = False
+    learnable: bool = True
+    derived: Callable[..., Any] | None = None
     doc: str = ""
+
+    def default_given(self, others: Mapping[str, Any]) -> Any:
+        """The default when the other parameters are `others`."""
+        if self.derived is None:
+            return self.default
+        return self.derived(**{name: value for name, value in others.items() if name != self.name})
 
     def checked(self, owner: str, value: object) -> float:
         """`value` as a float. Raises SpecError when it is not a real number in the stated range."""
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise SpecError(f"{owner}: parameter {self.name}={value!r} is not a number; try {self.name}={self.default:g}")
+            raise SpecError(
+                f"{owner}: parameter {self.name}={value!r} is not a number; try {self.name}={self.default:g}"
+            )
         number = float(value)
         below = number <= self.low if self.open_low else number < self.low
         above = number >= self.high if self.open_high else number > self.high
@@ -56,6 +70,10 @@ class Parameter:
             raise SpecError(
                 f"{owner}: parameter {self.name}={number:g} is outside {left}{self.low:g}, {self.high:g}{right}; "
                 f"try {self.name}={self.default:g}"
+            )
+        if self.integer and number != round(number):
+            raise SpecError(
+                f"{owner}: parameter {self.name}={number:g} is not a whole number; try {self.name}={round(number)}"
             )
         return number
 
@@ -88,11 +106,12 @@ class Facts:
 class Definition:
     """A family of activations.
 
-    derivatives: closed forms of sigma, sigma', sigma'' (and higher ones where known), each ``f(x, **parameters)``; missing
-        orders come from automatic differentiation of the last one. At a kink sigma' takes PyTorch's value.
+    derivatives: closed forms of sigma, sigma', sigma'' (and higher ones where known), each ``f(x, **parameters)``;
+        missing orders come from automatic differentiation of the last one. At a kink sigma' takes PyTorch's value.
     facts: ``facts(**parameters) -> Facts``, parameters as floats.
     source: where the formula comes from (paper, equation).
     surrogate: the slope used by back-propagation where that is *not* sigma' by design (HeLU's straight-through rule).
+    made_from: what `ew.activation` was given (spec, kinks, name) where that is a formula or a callable, not a registered name.
     """
 
     name: str
@@ -102,24 +121,28 @@ class Definition:
     parameters: tuple[Parameter, ...] = ()
     surrogate: Elementwise | None = None
     summary: str = ""
+    made_from: tuple[Any, tuple[float, ...] | None, str | None] | None = None
 
     def bind(self, **values: object) -> Activation:
-        """The member of the family at these parameter values. Raises SpecError on unknown names or values out of range."""
+        """The member of the family at these values. Raises SpecError on unknown names or values out of range."""
         known = {p.name: p for p in self.parameters}
         for name in values:
             if name not in known:
                 takes = ", ".join(known) or "no parameters"
                 raise SpecError(f"{self.name} has no parameter {name!r}; it takes {takes}")
-        bound = {name: p.checked(self.name, values.get(name, p.default)) for name, p in known.items()}
-        return Activation(self, bound)
+        given = {name: p.checked(self.name, values[name]) for name, p in known.items() if name in values}
+        plain = {name: given.get(name, p.default) for name, p in known.items() if name in given or p.derived is None}
+        return Activation(
+            self, {name: plain[name] if name in plain else p.default_given(plain) for name, p in known.items()}
+        )
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Activation:
     """An elementwise function with its derivatives and its facts.
 
-    Calling it evaluates sigma on a tensor of any shape, dtype and device, differentiably to any order: sigma' and sigma'' by
-    their closed forms. Two activations are equal when their `spec` is.
+    Calling it evaluates sigma on a tensor of any shape, dtype and device, differentiably to any order: sigma' and
+    sigma'' by their closed forms. Two activations are equal when family and parameters are.
     """
 
     definition: Definition
@@ -138,12 +161,16 @@ class Activation:
     def spec(self) -> str:
         """The text that makes this activation again: ``ew.activation(a.spec) == a`` for names and formulas.
 
-        The first parameter is always shown, the others where they differ from their default.
+        The first parameter is always shown, the others where they differ from their default. A callable has no such text and
+        shows its name.
         """
+        if self.definition.made_from is not None:
+            given = self.definition.made_from[0]
+            return given if isinstance(given, str) else self.name
         shown = [
             f"{p.name}={value:g}" if float(f"{value:g}") == value else f"{p.name}={value!r}"
             for i, p in enumerate(self.definition.parameters)
-            if (value := self.parameters[p.name]) != p.default or i == 0
+            if (value := self.parameters[p.name]) != p.default_given(self.parameters) or i == 0
         ]
         return f"{self.name}({', '.join(shown)})" if shown else self.name
 
@@ -193,8 +220,8 @@ class Activation:
     def module(self, *, trainable: bool | Collection[str] | None = None) -> nn.Module:
         """This activation as an ``nn.Module``.
 
-        trainable: which parameters are learned; None takes the family's own choice (prelu learns its slope, swish does not
-        learn beta), True all of them, False none, or a collection of names.
+        trainable: which parameters are learned; None takes the family's own choice (prelu learns its slope, swish does
+        not learn beta), True all of them, False none, or a collection of names.
         """
         from edgewise.activations.modules import module_of
 
@@ -203,6 +230,8 @@ class Activation:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Activation):
             return NotImplemented
+        if self.definition.made_from is not None:
+            return self.definition.made_from == other.definition.made_from
         return self.definition is other.definition and self.parameters == other.parameters
 
     def __hash__(self) -> int:
@@ -212,9 +241,9 @@ class Activation:
         return f"activation({self.spec!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        from edgewise.activations.spec import activation
+        from edgewise.activations.spec import remade
 
-        return activation, (self.spec,)
+        return remade, self.definition.made_from or (self.spec, None, None)
 
 
 def as_float64(x: float | Tensor) -> Tensor:

@@ -1,0 +1,104 @@
+"""From text to activation: parse, simplify, find the facts, refuse what is not defined on the whole line."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from functools import lru_cache, partial
+
+import torch
+
+from edgewise.activations import seen
+from edgewise.activations.activation import Activation, Definition, Facts
+from edgewise.activations.formula import written
+from edgewise.activations.formula.evaluate import Program, program
+from edgewise.activations.formula.pieces import pieces_of
+from edgewise.activations.formula.simplify import simplified
+from edgewise.activations.formula.singular import candidates
+from edgewise.activations.formula.tree import Node
+from edgewise.activations.kinks import jumps
+from edgewise.errors import FormulaError, PrecisionWarning
+
+DERIVATIVES = 9
+"""Orders 0 to 8 are ready as Taylor arithmetic; torch differentiates the last for more."""
+
+
+def formula_activation(tree: Node, *, kinks: tuple[float, ...] | None = None, name: str | None = None) -> Activation:
+    """The activation of a parsed formula.
+
+    kinks: taken as they are where given, else found from the tree.
+    Raises FormulaError where it is not finite on the whole line; warns (PrecisionWarning) when its kinks never end.
+    """
+    definition, cut_at = _definition(tree, kinks, name)
+    if math.isfinite(cut_at):
+        text = definition.name if name is None else f"{name} = {written.as_text(tree)}"
+        warnings.warn(
+            f"formula {text!r} has kinks without end; {len(definition.facts().kinks)} with |x| <= {cut_at:.4g} "
+            "are kept, so averages lose accuracy where K reaches beyond",
+            PrecisionWarning,
+            stacklevel=4,
+        )
+    return definition.bind()
+
+
+@lru_cache(maxsize=256)
+def _definition(tree: Node, kinks: tuple[float, ...] | None, name: str | None) -> tuple[Definition, float]:
+    text = written.as_text(tree)
+    root = simplified(tree)
+    sigma = program(root)
+    special = candidates(root)
+    _check_finite(text, sigma, special.points)
+    found = jumps(sigma, special.points)
+    endless = any(abs(k.at) > 0.9 * special.cut_at for k in found)
+    smoothness = min((k.order - 1 for k in found), default=math.inf)
+    limits = seen.limits(sigma)
+    facts = Facts(
+        formula=written.as_latex(tree),
+        limits=limits,
+        kinks=tuple(k.at for k in found) if kinks is None else kinks,
+        parity=seen.parity(sigma),
+        homogeneity=seen.homogeneity(sigma),
+        smoothness=smoothness,
+        pieces=None if endless else pieces_of(root, special.points),
+    )
+    made = Definition(
+        name=name or text,
+        derivatives=tuple(partial(program(root, limits), order=k) for k in range(DERIVATIVES)),
+        facts=lambda: facts,
+        source="a formula given by the user",
+        summary=f"The formula {text}.",
+        made_from=(text, kinks, name),
+    )
+    return made, special.cut_at if endless else math.inf
+
+
+def _check_finite(text: str, sigma: Program, special: tuple[float, ...]) -> None:
+    """Raises FormulaError at a point of the line where sigma has no finite value; overflow at large |x| is let through."""
+    near = torch.linspace(-20, 20, 2561, dtype=torch.float64)
+    graded = torch.logspace(-9, 9, 1200, dtype=torch.float64)
+    points = torch.cat([torch.tensor([*special, 0.0], dtype=torch.float64), near, graded, -graded])
+    points = points[torch.argsort(points.abs(), stable=True)]
+    value = sigma(points)
+    undefined = torch.isnan(value) | (torch.isinf(value) & (points.abs() <= 20))
+    if bool(undefined.any()):
+        index = int(undefined.nonzero()[0])
+        _refuse(text, float(points[index]), float(value[index]))
+    for point in special:  # a pole between two floats is finite on both sides, and enormous
+        beside = sigma(
+            torch.tensor(
+                [point - 1e-9 * max(1, abs(point)), point, point + 1e-9 * max(1, abs(point))], dtype=torch.float64
+            )
+        )
+        around = sigma(torch.tensor([point - 1e-3, point + 1e-3], dtype=torch.float64))
+        if float(beside.abs().max()) > 1e4 * (1 + float(around.abs().max())):
+            _refuse(text, point, math.inf)
+
+
+def _refuse(text: str, point: float, value: float) -> None:
+    what = "not defined" if math.isnan(value) else "not finite"
+    advice = (
+        "expected a finite value on the whole line; keep arguments of log, sqrt and / off 0, as in log(abs(x)+1e-3)"
+    )
+    if math.isnan(value) and abs(point) > 20:
+        advice = "a quotient overflows there; write it with tanh, sigmoid or softplus"
+    raise FormulaError(f"formula {text!r} is {what} at x = {point:.6g}; {advice}")

@@ -1,0 +1,204 @@
+"""Where a formula may fail to be smooth: zeros of the arguments of relu, abs, sqrt, quotients..., found on the whole line.
+
+An affine argument is solved exactly. Any other is scanned on a grid that is graded toward 0, reaches out to |x| = 1e9 (1e3
+where something oscillates, and there as finely as it oscillates), and bisected to the last bit; zeros that only touch are
+found through the zeros of the argument's derivative.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from edgewise.activations.formula.evaluate import program
+from edgewise.activations.formula.tree import Node, affine, apply, is_number, mentions_x, number, walk
+from edgewise.activations.registry import registered
+
+REACH = 1e9
+REACH_OSCILLATING = 1e3
+MAX_GRID = 400_000
+MAX_CANDIDATES = 1000
+
+_OSCILLATING = frozenset({"sin", "cos", "tan"})
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Points where the formula may have a kink or a pole, ascending.
+
+    cut_at: |x| beyond which an oscillating formula was not searched.
+    """
+
+    points: tuple[float, ...]
+    cut_at: float
+
+
+def candidates(root: Node) -> Candidates:
+    """All points where some function in the tree is evaluated at a point where it is not smooth."""
+    points: set[float] = set()
+    cut_at = math.inf
+    for argument in dict.fromkeys(_critical_arguments(root)):
+        line = affine(argument)
+        if line is not None:
+            slope, offset = line
+            if slope != 0:
+                points.add(-offset / slope + 0.0)
+            continue
+        points.update(zeros(argument))
+        if _oscillates(argument):
+            cut_at = min(cut_at, REACH_OSCILLATING)
+    ordered = sorted(p for p in points if math.isfinite(p))
+    if len(ordered) > MAX_CANDIDATES:
+        ordered = sorted(sorted(ordered, key=abs)[:MAX_CANDIDATES])
+        cut_at = min(cut_at, abs(ordered[0]), abs(ordered[-1]))
+    return Candidates(tuple(ordered), cut_at)
+
+
+def _critical_arguments(root: Node) -> list[Node]:
+    """Expressions at whose zeros the formula may not be smooth."""
+    found: list[Node] = []
+    for node in walk(root):
+        if not node.args or not mentions_x(node):
+            continue
+        u = node.args[0]
+        match node.op:
+            case "relu" | "abs" | "log" | "sqrt":
+                found.append(u)
+            case "log1p":
+                found.append(apply("add", u, number(1.0)))
+            case "min" | "max":
+                found.append(apply("sub", u, node.args[1]))
+            case "div" if mentions_x(node.args[1]):
+                found.append(node.args[1])
+            case "pow" if node.args[1].value < 0 or node.args[1].value % 1:
+                found.append(u)
+            case "asin" | "acos" | "atanh":
+                found += [apply("add", u, number(1.0)), apply("sub", u, number(1.0))]
+            case "acosh":
+                found.append(apply("sub", u, number(1.0)))
+            case "tan":
+                found.append(apply("cos", u))
+            case "add" | "sub" | "mul" | "neg" | "pow" | "div":
+                pass
+            case op if op not in _SMOOTH:
+                found += [apply("sub", u, number(kink)) for kink in registered(op).kinks]
+    return found
+
+
+_SMOOTH = frozenset("exp expm1 sin cos sinh cosh atan tanh asinh erf erfc sigmoid softplus".split(" "))
+
+
+def _oscillates(node: Node) -> bool:
+    return any(n.op in _OSCILLATING or _wavy(n) for n in walk(node) if n.args and mentions_x(n))
+
+
+def _wavy(node: Node) -> bool:
+    if not node.args or node.op in _SMOOTH or node.op in ("number", "x"):
+        return False
+    try:
+        return any(math.isnan(limit) for limit in registered(node.op).limits)
+    except ValueError:
+        return False
+
+
+def zeros(node: Node) -> list[float]:
+    """Real zeros of an expression, crossing or touching, to the last bit."""
+    grid = _grid(node)
+    evaluate = program(node)
+    value = evaluate(grid)
+    slope = evaluate(grid, 1)
+    found = _exact(grid, value)
+    found += _bisected(evaluate, 0, grid, value)
+    for turning in _bisected(evaluate, 1, grid, slope):
+        # a zero that only touches: at the turning point the value vanishes but for rounding
+        at = torch.tensor([turning, turning * (1 + 1e-6) + 1e-6], dtype=torch.float64)
+        there, beside = evaluate(at).tolist()
+        curve = abs(float(evaluate(at[:1], 2)))
+        rounding = 1e-15 * _magnitude(node, at[:1])
+        if abs(there) <= max(rounding, 1e-15 * curve * turning * turning) and abs(beside) > abs(there):
+            found.append(turning)
+    return _merged(found)
+
+
+def _exact(grid: Tensor, value: Tensor) -> list[float]:
+    """Grid points where the value is exactly 0: the middle of a short run of them, the ends of a long one."""
+    zero = torch.cat([torch.tensor([0]), (value == 0).long(), torch.tensor([0])]).diff()
+    found: list[float] = []
+    for first, past in zip(torch.nonzero(zero == 1).reshape(-1), torch.nonzero(zero == -1).reshape(-1), strict=True):
+        low, high = float(grid[first]), float(grid[past - 1])
+        found += [0.5 * (low + high)] if high - low <= 1e-4 * max(1.0, abs(low)) else [low, high]
+    return found
+
+
+def _magnitude(node: Node, at: Tensor) -> float:
+    """Size of the largest intermediate value, the scale of rounding errors."""
+    return max((abs(float(program(n)(at))) for n in walk(node) if mentions_x(n)), default=1.0)
+
+
+def _merged(points: list[float]) -> list[float]:
+    """Ascending, neighbours within a few bits of each other merged to the one with the shortest text."""
+    merged: list[float] = []
+    for p in sorted(points):
+        p = 0.0 if abs(p) < 1e-15 else p
+        if merged and abs(p - merged[-1]) <= 1e-9 * max(abs(p), 1e-6):
+            merged[-1] = min(merged[-1], p, key=lambda v: (len(repr(v)), abs(v)))
+        else:
+            merged.append(p)
+    return merged
+
+
+def _bisected(evaluate: object, order: int, grid: Tensor, value: Tensor) -> list[float]:
+    """Zeros of the derivative of that order, one for every change of sign between neighbours on the grid."""
+    assert callable(evaluate)
+    change = torch.nonzero(value[:-1] * value[1:].sign() < 0).reshape(-1)
+    low, high, sign = grid[change], grid[change + 1], value[change].sign()
+    for _ in range(80):
+        middle = 0.5 * (low + high)
+        inside = evaluate(middle, order)
+        same = inside.sign() == sign
+        low, high = torch.where(same, middle, low), torch.where(same, high, middle)
+    a, b = evaluate(low, order).abs(), evaluate(high, order).abs()
+    best = torch.where(b <= a, high, low)
+    return [_rounded(float(v)) for v in best]
+
+
+def _rounded(point: float) -> float:
+    """The short decimal number that the point is but for rounding, where there is one."""
+    for digits in range(1, 13):
+        short = float(f"{point:.{digits}g}")
+        if abs(short - point) <= 4 * math.ulp(point):
+            return short
+    return point
+
+
+def _grid(node: Node) -> Tensor:
+    oscillates = _oscillates(node)
+    reach = REACH_OSCILLATING if oscillates else REACH
+    near = torch.arange(0, 40, 1 / 64, dtype=torch.float64)
+    graded = torch.logspace(-12, math.log10(reach), 4000, dtype=torch.float64)
+    if oscillates:
+        near = torch.arange(0, reach, 1 / 16, dtype=torch.float64)
+    # a small irrational offset keeps simple zeros off the grid, where a change of sign shows them
+    half = torch.unique(torch.cat([near[1:] + math.pi * 1e-7, graded]))
+    grid = torch.cat([-half.flip(0), half])
+    return _refined(node, grid) if oscillates else grid
+
+
+def _refined(node: Node, grid: Tensor) -> Tensor:
+    """The grid with every cell cut so that no oscillating function turns by more than 0.3 rad in a cell."""
+    turns = torch.zeros(len(grid) - 1, dtype=torch.float64)
+    for inner in {n.args[0] for n in walk(node) if n.op in _OSCILLATING or _wavy(n)}:
+        if mentions_x(inner) and not is_number(inner):
+            turns = torch.maximum(turns, program(inner)(grid).diff().abs().nan_to_num(0.0, 0.0, 0.0))
+    cuts = (turns * 2 / 0.3).ceil().clamp(1, 1e6)
+    by_distance = torch.argsort(0.5 * (grid[1:] + grid[:-1]).abs())
+    affordable = torch.cumsum(cuts[by_distance], 0) <= MAX_GRID
+    cuts[by_distance[~affordable]] = 1
+    counts = cuts.long()
+    start = torch.repeat_interleave(grid[:-1], counts)
+    step = torch.repeat_interleave(grid.diff() / cuts, counts)
+    first = torch.repeat_interleave(torch.cumsum(counts, 0) - counts, counts)
+    return start + step * (torch.arange(len(start)) - first)

@@ -1,0 +1,51 @@
+"""Which points are kinks: where a derivative jumps, seen from both sides at two distances."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+Derivative = Callable[[Tensor, int], Tensor]
+"""``derivative(x, order)``, elementwise in float64; order 0 is the function."""
+
+MAX_ORDER = 8
+
+
+@dataclass(frozen=True)
+class Kink:
+    """A point and the lowest order of derivative that jumps there (0: the function itself)."""
+
+    at: float
+    order: int
+
+
+def jumps(derivative: Derivative, points: Sequence[float], *, max_order: int = MAX_ORDER) -> tuple[Kink, ...]:
+    """The points where some derivative of order <= `max_order` jumps or is infinite, with the lowest such order.
+
+    A jump keeps its size when the two sides close in from 1e-5 to 1e-7 of the distance to the neighbouring points; what is
+    smooth shrinks by that factor, and a fractional power u**p grows from its order ceil(p) on.
+    """
+    if not points:
+        return ()
+    at = torch.tensor(sorted(points), dtype=torch.float64)
+    room = torch.full_like(at, 1.0)
+    if len(at) > 1:
+        gaps = at.diff()
+        room[1:], room[:-1] = torch.minimum(room[1:], gaps), torch.minimum(room[:-1], gaps)
+    far, near = 1e-5 * room, 1e-7 * room
+    resolution = 64 * torch.finfo(torch.float64).eps * at.abs()
+    far, near = torch.maximum(far, 1e2 * resolution), torch.maximum(near, resolution)
+    order = torch.full_like(at, math.inf)
+    for k in reversed(range(max_order + 1)):
+        sides = [derivative(at + s * d, k) for d in (far, near) for s in (-1, 1)]
+        wide, close = (sides[1] - sides[0]).abs(), (sides[3] - sides[2]).abs()
+        size = torch.maximum(sides[2].abs(), sides[3].abs())
+        steady = (close > 0.5 * wide) & (close > 1e-9 * size) & (close > 1e-290)
+        before = torch.maximum(sides[0].abs(), sides[1].abs())
+        infinite = ~torch.isfinite(size) | ((size > 1.3 * before) & (size > 1e-9) & (before > 0))
+        order = torch.where(steady | infinite, float(k), order)
+    return tuple(Kink(float(p), int(k)) for p, k in zip(at, order, strict=True) if math.isfinite(k))

@@ -1,0 +1,100 @@
+"""Facts read off a function's values: parity, homogeneity, limits. For formulas and callables, which declare nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from edgewise.activations.activation import Parity
+
+Function = Callable[[Tensor], Tensor]
+
+_AGREE = 1e-12
+_OFF_GRID = (1.0, 1.3862943611, 1.7320508076, 2.6651441427, 3.1622776602, 4.8104773810, 7.3890560989)
+
+
+def _spread() -> Tensor:
+    """Magnitudes from 1e-6 to 1e6, most of them moderate, none of them round."""
+    moderate = torch.logspace(-6, math.log10(30.0), 241, dtype=torch.float64)
+    return torch.cat([moderate, torch.logspace(1.6, 6, 45, dtype=torch.float64)]) * 1.0000317
+
+
+def parity(sigma: Function) -> Parity | None:
+    """Even or odd to 1e-12 of the values at 286 magnitudes, else None."""
+    x = _spread()
+    right, left = sigma(x), sigma(-x)
+    seen = torch.isfinite(right) & torch.isfinite(left)
+    right, left = right[seen], left[seen]
+    size = _AGREE * (right.abs() + left.abs())
+    if bool(((right - left).abs() <= size).all()):
+        return "even"
+    return "odd" if bool(((right + left).abs() <= size).all()) else None
+
+
+def homogeneity(sigma: Function) -> float | None:
+    """d where sigma(c x) = c**d sigma(x) for all c > 0, to 1e-12; None where there is none."""
+    x = _spread()
+    degrees = []
+    for side in (x, -x):
+        value = sigma(side)
+        if bool((value == 0).all()):
+            continue
+        if bool((value == 0).any()) or not bool(torch.isfinite(value).all()) or bool((value * value[0] < 0).any()):
+            return None
+        ratio = torch.log(value / value[0])[1:] / torch.log(x / x[0])[1:]
+        degree = float(ratio[-1])
+        degree = round(degree, 10) if abs(degree - round(degree, 10)) < 1e-11 else degree
+        if bool((ratio - degree).abs().max() > 1e-11 * (1 + abs(degree))):
+            return None
+        degrees.append(degree)
+    if not degrees or max(degrees) - min(degrees) > 1e-11:
+        return None
+    return degrees[0] + 0.0
+
+
+def limits(sigma: Function) -> tuple[float, float]:
+    """Values at x -> -inf and x -> +inf; nan where there is none or it cannot be told from the values."""
+    return _limit(sigma, -1.0), _limit(sigma, 1.0)
+
+
+def _limit(sigma: Function, side: float) -> float:
+    decades = torch.arange(1, 301, dtype=torch.float64)
+    stretch = torch.tensor(_OFF_GRID, dtype=torch.float64)
+    value = sigma(side * (10.0 ** decades[:, None] * stretch / 10).reshape(-1))
+    value = value.reshape(len(decades), len(_OFF_GRID))
+    lost = torch.isnan(value).any(1)
+    if bool(lost.any()):  # overflow far out: judge by what lies before
+        value = value[: int(lost.nonzero()[0])]
+    if len(value) < 6:
+        return math.nan
+    near, far = value[4:16], value[max(4, len(value) - 12) :]
+    answers = {_settled(part.reshape(-1)) for part in (near, far)}
+    answers.discard(None)
+    if len(answers) == 1:
+        (answer,) = answers
+        return math.nan if answer is None else answer
+    settled = _settled(far.reshape(-1))
+    return settled if settled is not None and _settled(near.reshape(-1)) is None else math.nan
+
+
+def _settled(value: Tensor) -> float | None:
+    """The limit that a sequence shows: a constant, +-inf for steady growth, else None."""
+    last = float(value[-1])
+    if math.isinf(last):
+        tail = value[-len(_OFF_GRID) :]
+        return last if bool((tail == last).all()) else None
+    spread = float(value.max() - value.min())
+    if spread <= 1e-9 * max(1.0, abs(last)):
+        return float(f"{last:.12g}") + 0.0 if abs(last) > 1e-9 else 0.0
+    step = value.diff()
+    first = float(value[0])
+    if abs(last) > 1.001 * abs(first) and (bool((step > 0).all()) or bool((step < 0).all())):
+        return math.copysign(math.inf, float(step[-1]))
+    converging = value[len(value) // 2 :]
+    spread = float(converging.max() - converging.min())
+    if spread <= 1e-6 * max(1.0, abs(last)):
+        return float(f"{last:.6g}") if abs(last) > 1e-6 else 0.0
+    return None
