@@ -1,8 +1,8 @@
 """Piecewise trigonometric polynomials: the algebra behind closed-form Gaussian averages.
 
-A piece is ``sum_j c_j z**n_j exp(i w_j z)`` on one interval; frequency 0 makes it an ordinary polynomial. Activations that
-are made of such pieces declare them (or the formula parser derives them), and `edgewise.theory.averages` integrates them
-exactly, so that an oscillating activation at K = 1e8 is no harder than ReLU at K = 1.
+A piece is ``sum_j c_j z**n_j exp(i w_j z)`` on one interval; frequency 0 makes it an ordinary polynomial. Activations
+that are made of such pieces declare them (or the formula parser derives them), and `edgewise.theory.averages`
+integrates them exactly, so that an oscillating activation at K = 1e8 is no harder than ReLU at K = 1.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ def sine(frequency: float, amplitude: float = 1.0, power: int = 0) -> tuple[Term
 class BandLimited:
     """``amplitude * sin(frequency * z) / (frequency * z)`` plus the polynomial ``c0 + c1 z + c2 z**2 + ...``.
 
-    Not a piecewise trigonometric polynomial, but a mean of cosines: sin(w z)/(w z) is cos(t z) averaged over t uniform in
-    [0, w], so its Gaussian averages are one-dimensional integrals of closed forms.
+    Not a piecewise trigonometric polynomial, but a mean of cosines: sin(w z)/(w z) is cos(t z) averaged over t uniform
+    in [0, w], so its Gaussian averages are one-dimensional integrals of closed forms.
     """
 
     frequency: float

@@ -6,24 +6,42 @@ import math
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from edgewise.activations.activation import Definition, Facts
+from edgewise.activations.activation import Definition, Facts, Parameter
+from edgewise.activations.elementary import Value, constant, keep_nan, slope_times, step
 from edgewise.activations.pieces import polynomial
 from edgewise.activations.registry import register
 
 
 def _zero(x: Tensor) -> Tensor:
-    return torch.where(torch.isnan(x), x, 0.0)
+    return constant(x, 0.0)
 
+
+def _relu_slope(x: Tensor) -> Tensor:
+    return step(x, x > 0)
+
+
+IDENTITY = register(
+    Definition(
+        name="identity",
+        derivatives=(torch.clone, lambda x: constant(x, 1.0), _zero),
+        facts=lambda: Facts(
+            formula="x",
+            limits=(-math.inf, math.inf),
+            parity="odd",
+            homogeneity=1.0,
+            pieces=(polynomial([0.0, 1.0]),),
+        ),
+        source="classical; deep linear networks: Saxe, McClelland & Ganguli, arXiv 1312.6120",
+        summary="No activation: the deep linear network, the simplest scale-invariant case.",
+    )
+)
 
 RELU = register(
     Definition(
         name="relu",
-        derivatives=(
-            torch.relu,
-            lambda x: torch.where(torch.isnan(x), x, (x > 0).to(x.dtype)),
-            _zero,
-        ),
+        derivatives=(torch.relu, _relu_slope, _zero),
         facts=lambda: Facts(
             formula=r"\max(x, 0)",
             limits=(0.0, math.inf),
@@ -33,6 +51,96 @@ RELU = register(
             pieces=(polynomial([], high=0.0), polynomial([0.0, 1.0], low=0.0)),
         ),
         source="Nair & Hinton, ICML 2010",
-        summary="The rectifier.",
+        summary="The rectifier: passes what is positive.",
+    )
+)
+
+
+def _leaky(x: Tensor, a: Value) -> Tensor:
+    return torch.where(x > 0, x, slope_times(a, x))
+
+
+def _leaky_slope(x: Tensor, a: float) -> Tensor:
+    return step(x, x > 0, 1.0, a)
+
+
+def _leaky_facts(a: float) -> Facts:
+    kinks = () if a == 1 else (0.0,)
+    return Facts(
+        formula=rf"\max(x, 0) + {a:g}\,\min(x, 0)",
+        limits=(0.0 if a == 0 else -math.copysign(math.inf, a), math.inf),
+        kinks=kinks,
+        parity={1.0: "odd", -1.0: "even"}.get(a),  # type: ignore[arg-type]
+        homogeneity=1.0,
+        smoothness=0 if kinks else math.inf,
+        pieces=(polynomial([0.0, a], high=0.0), polynomial([0.0, 1.0], low=0.0)),
+    )
+
+
+LEAKY_RELU = register(
+    Definition(
+        name="leaky_relu",
+        derivatives=(_leaky, _leaky_slope, lambda x, a: _zero(x)),
+        parameters=(Parameter("a", 0.01, doc="slope for x < 0"),),
+        facts=_leaky_facts,
+        source="Maas, Hannun & Ng, ICML 2013 workshop",
+        summary="ReLU with a small fixed slope on the negative side.",
+    )
+)
+
+PRELU = register(
+    Definition(
+        name="prelu",
+        derivatives=(_leaky, _leaky_slope, lambda x, a: _zero(x)),
+        parameters=(Parameter("a", 0.25, trainable=True, doc="learned slope for x < 0"),),
+        facts=_leaky_facts,
+        source="He, Zhang, Ren & Sun, arXiv 1502.01852, eq. (1)",
+        summary="ReLU whose slope on the negative side is learned, one a layer or one a channel.",
+    )
+)
+
+RELU6 = register(
+    Definition(
+        name="relu6",
+        derivatives=(F.relu6, lambda x: step(x, (x > 0) & (x < 6)), _zero),
+        facts=lambda: Facts(
+            formula=r"\min(\max(x, 0), 6)",
+            limits=(0.0, 6.0),
+            kinks=(0.0, 6.0),
+            smoothness=0,
+            pieces=(polynomial([], high=0.0), polynomial([0.0, 1.0], low=0.0, high=6.0), polynomial([6.0], low=6.0)),
+        ),
+        source="Krizhevsky, Convolutional Deep Belief Networks on CIFAR-10, 2010",
+        summary="ReLU capped at 6, made for low-precision arithmetic.",
+    )
+)
+
+ABS = register(
+    Definition(
+        name="abs",
+        derivatives=(torch.abs, lambda x: keep_nan(x, torch.sign(x)), _zero),
+        facts=lambda: Facts(
+            formula=r"|x|",
+            limits=(math.inf, math.inf),
+            kinks=(0.0,),
+            parity="even",
+            homogeneity=1.0,
+            smoothness=0,
+            pieces=(polynomial([0.0, -1.0], high=0.0), polynomial([0.0, 1.0], low=0.0)),
+        ),
+        source="classical; as a rectifier: Jarrett et al., ICCV 2009",
+        summary="Absolute value: leaky ReLU at slope -1, scale-invariant with C_W = 1.",
+    )
+)
+
+HELU = register(
+    Definition(
+        name="helu",
+        derivatives=(lambda x, alpha: torch.relu(x), lambda x, alpha: _relu_slope(x), lambda x, alpha: _zero(x)),
+        parameters=(Parameter("alpha", 0.05, learnable=False, doc="back-propagation passes where x > -alpha"),),
+        facts=lambda alpha: RELU.facts(),
+        surrogate=lambda x, alpha: step(x, x > -alpha),
+        source="Kimhi, Kashani, Mendelson & Baskin, arXiv 2411.10573",
+        summary="ReLU forward; backward it passes where x > -alpha, so that units just below zero keep learning.",
     )
 )

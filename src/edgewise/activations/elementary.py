@@ -1,0 +1,124 @@
+"""Elementary functions that the families share, written so that nothing cancels, overflows early or turns into nan.
+
+Three rules run through all of them, because torch differentiates these formulas under `torch.compile` and beyond the
+last closed form: no ``abs`` inside a smooth function (its slope at 0 would be 0 to every order, not the function's), no
+``inf * 0`` (a decayed factor is taken as exactly 0), and both branches of a ``torch.where`` are finite everywhere.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+Value = float | Tensor
+"""A parameter: a float, or a tensor that broadcasts against x while it is being learned."""
+
+DECAYED = 1e3
+"""exp(-DECAYED) is 0 in every dtype: beyond it a factor that decays at least like exp(-|x|) is exactly 0."""
+
+
+def keep_nan(x: Tensor, y: Tensor) -> Tensor:
+    """y, but nan wherever x is."""
+    return torch.where(torch.isnan(x), x, y)
+
+
+def constant(x: Tensor, value: Value) -> Tensor:
+    """`value` at every x, nan at nan."""
+    return torch.where(torch.isnan(x), x, value)
+
+
+def step(x: Tensor, inside: Tensor, value: Value = 1.0, otherwise: Value = 0.0) -> Tensor:
+    """`value` where `inside` holds, `otherwise` elsewhere, nan where x is."""
+    return torch.where(inside, constant(x, value), constant(x, otherwise))
+
+
+def slope_times(slope: Value, x: Tensor) -> Tensor:
+    """slope * x, a slope of exactly 0 giving 0 at x = +-inf too."""
+    if isinstance(slope, float | int) and slope == 0:
+        return constant(x, 0.0)
+    return slope * x
+
+
+def finite(x: Tensor) -> Tensor:
+    """x with +-inf replaced by the largest finite numbers; nan stays."""
+    largest = torch.finfo(x.dtype).max
+    return x.clamp(-largest, largest)
+
+
+def distance(x: Tensor) -> Tensor:
+    """|x|, differentiated at 0 as the branch x >= 0."""
+    return torch.where(x >= 0, x, -x)
+
+
+def damped(factor: Tensor, gate: Tensor) -> Tensor:
+    """factor * gate, and 0 where the gate has decayed to 0, however large the factor."""
+    return torch.where(gate == 0, 0.0, factor) * gate
+
+
+def horner(x: Tensor, coefficients: Sequence[float]) -> Tensor:
+    """``coefficients[0] + coefficients[1] x + ...``."""
+    total = torch.full_like(x, coefficients[-1])
+    for c in reversed(coefficients[:-1]):
+        total = total * x + c
+    return total
+
+
+def root(x: Tensor, b: Value) -> Tensor:
+    """sqrt(x**2 + b) for b > 0, without overflow (beyond 1e9 (1 + b) it is |x| to the last digit)."""
+    magnitude = distance(x)
+    large = magnitude > 1e9 * (1 + b)
+    return torch.where(large, magnitude, torch.sqrt(torch.where(large, 1.0, x) ** 2 + b))
+
+
+def logistic(x: Tensor) -> Tensor:
+    """1 / (1 + exp(-x)), to full relative accuracy down to the last denormal (torch.sigmoid stops at x = -709)."""
+    return torch.exp(F.logsigmoid(x))
+
+
+def logistic_slope(x: Tensor) -> Tensor:
+    """The first derivative of the logistic function."""
+    decay = torch.exp(-distance(x))
+    return decay / (1 + decay) ** 2
+
+
+def logistic_curvature(x: Tensor) -> Tensor:
+    """The second derivative of the logistic function."""
+    return -logistic_slope(x) * torch.tanh(0.5 * x)
+
+
+def sech_squared(x: Tensor) -> Tensor:
+    """1 - tanh(x)**2."""
+    return 4 * logistic_slope(2 * x)
+
+
+def softplus(x: Tensor) -> Tensor:
+    """log(1 + exp(x)); torch's default threshold of 20 would cost six digits."""
+    return F.softplus(x, threshold=40.0)
+
+
+def normal_cdf(x: Tensor) -> Tensor:
+    """The standard normal distribution function; its left tail reaches down to x = -38 in float64."""
+    return 0.5 * torch.erfc(-math.sqrt(0.5) * x)
+
+
+def normal_density(x: Tensor) -> Tensor:
+    """The standard normal density."""
+    return torch.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
+
+
+def sin_pi(x: Tensor) -> Tensor:
+    """sin(pi x), exact in the reduction of its argument."""
+    turns = torch.round(x)
+    odd = turns - 2 * torch.floor(0.5 * turns)
+    return (1 - 2 * odd) * torch.sin(math.pi * (x - turns))
+
+
+def cos_pi(x: Tensor) -> Tensor:
+    """cos(pi x), exact in the reduction of its argument."""
+    turns = torch.round(x)
+    odd = turns - 2 * torch.floor(0.5 * turns)
+    return (1 - 2 * odd) * torch.cos(math.pi * (x - turns))
