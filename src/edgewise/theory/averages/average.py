@@ -6,6 +6,7 @@ estimate, and each K keeps the best answer.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -17,21 +18,47 @@ from edgewise.theory.averages.closed_form import closed_form_average
 from edgewise.theory.averages.integrand import integrand, symbol
 from edgewise.theory.averages.panels import panel_average
 
+_EPS = 2.0**-52
 _GOOD_ENOUGH = 2e-14
 
 
 @dataclass(frozen=True)
 class Average:
-    """Gaussian averages at several K.
+    """Gaussian averages at several K, and sums and multiples of them.
 
-    value: float64, shape of K. error: estimated absolute error of each value (what underflows is 0 with an error
-    below the smallest float64). magnitude: ``<|integrand|>`` or a bound of its size, the scale against which the
-    error is small when the value cancels.
+    value: float64, shape of K.
+    error: estimated absolute error of each value; what underflows is 0, with an error below the smallest float64.
+    magnitude: ``<|integrand|>`` or a bound of its size, the scale against which the error is small when the value
+    cancels.
     """
 
     value: Tensor
     error: Tensor
     magnitude: Tensor
+
+    def __add__(self, other: Average) -> Average:
+        return Average(
+            self.value + other.value,
+            self.error + other.error + _EPS * (self.value + other.value).abs(),
+            self.magnitude + other.magnitude,
+        )
+
+    def __mul__(self, factor: Tensor | float) -> Average:
+        size = factor.abs() if isinstance(factor, Tensor) else abs(factor)
+        return Average(self.value * factor, self.error * size, self.magnitude * size)
+
+
+def best(candidates: Sequence[Average]) -> Average:
+    """For each K the candidate with the smallest error estimate (earlier ones win ties)."""
+    chosen = candidates[0]
+    for other in candidates[1:]:
+        better = ~(chosen.error <= other.error)
+        chosen = Average(
+            torch.where(better, other.value, chosen.value),
+            torch.where(better, other.error, chosen.error),
+            torch.where(better, other.magnitude, chosen.magnitude),
+        )
+    return chosen
 
 
 def average(activation: Activation, kernel: Tensor, orders: tuple[int, ...] = (0, 0), z_power: int = 0) -> Average:
@@ -49,7 +76,7 @@ def average(activation: Activation, kernel: Tensor, orders: tuple[int, ...] = (0
         exponent = 0.5 * (z_power + sum(degree - o for o in orders))
         scale = flat**exponent
         columns = [c * scale for c in at_one]
-        columns[1] = columns[1] + 2.0**-52 * columns[0].abs() * (exponent not in (0.0, 1.0))
+        columns[1] = columns[1] + _EPS * columns[0].abs() * (exponent not in (0.0, 1.0))
         if not bool(torch.isfinite(columns[0]).all()):
             raise AverageOverflowError(
                 f"an average of {activation.spec} at K={float(flat.max()):g} is beyond the largest float64; "

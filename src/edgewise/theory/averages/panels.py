@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from edgewise.activations.activation import Activation
-from edgewise.theory.averages.growth import explain_growth
+from edgewise.theory.averages.growth import left_out
 from edgewise.theory.averages.resolution import NODES, legendre, nodes_of, resolve
 
 REACH = 64.0
@@ -87,7 +87,8 @@ def _rows(activation: Activation, g: Grid, kernel: Tensor, orders: Sequence[int]
             return _finished(sums)
     share = torch.exp(exponent / max(len(orders), 1))
     sums = torch.stack([_split(z, weights, factors, tails, z_power, s) for s in share]) * normal[:, None]
-    explain_growth(activation, orders, z_power, kernel, z, factors, share, sums[:, 2] / normal)
+    beyond = left_out(activation, orders, z_power, kernel, z, factors, share, sums[:, 2] / normal)
+    sums[:, 1] += beyond * normal
     return _finished(sums)
 
 
@@ -117,8 +118,8 @@ def _columns(
 def _split(
     z: Tensor, weights: Tensor, factors: Sequence[Tensor], tails: Sequence[Tensor], z_power: int, share: Tensor
 ) -> Tensor:
-    """The three sums at one K with the density shared out over the factors, so that none overflows on its own."""
-    alive = share > 0
+    """The three sums at one K where sigma is finite, with the density shared out over the factors so that none overflows."""
+    alive = (share > 0) & torch.stack([torch.isfinite(f) for f in factors] or [share > 0]).all(0)
     scaled = [torch.where(alive, f * share, 0.0) for f in factors]
     scaled_tails = [torch.where(alive, t * share, 0.0) for t in tails]
     return torch.stack([c.sum() for c in _columns(z, weights, scaled, scaled_tails, z_power)])

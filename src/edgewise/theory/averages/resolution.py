@@ -24,6 +24,8 @@ PANEL_BUDGET = 6000
 _RESOLVED = 1e-13
 _NOISE = 1e-9
 _NARROWEST = 2.0**-46
+_DEEPEST = 48
+_OVERFLOW_EDGE = 2.0**-8
 
 
 @dataclass(frozen=True)
@@ -73,9 +75,10 @@ def resolve(activation: Activation, top_order: int, low_octave: int, high_octave
     values = _evaluate(activation, low, high, orders)
     tails = [_tail(v) for v in values]
     parents = [torch.full_like(low, math.inf) for _ in orders]
+    floor = 2.0 ** (low_octave - _DEEPEST)
     complete = True
     while True:
-        worst = _unresolved(low, high, values, tails, parents)
+        worst = _unresolved(low, high, values, tails, parents) & (high - low > floor)
         count = int(worst.sum())
         if count == 0:
             break
@@ -129,5 +132,5 @@ def _unresolved(low: Tensor, high: Tensor, values: list[Tensor], tails: list[Ten
         noise = (tail <= _NOISE * reached) & (tail > 0.3 * parent)
         worst |= (tail > _RESOLVED * reached) & ~noise
     half_finite = torch.stack([torch.isfinite(v).any(-1) & ~torch.isfinite(v).all(-1) for v in values]).any(0)
-    wide = (high - low) > _NARROWEST * radius
-    return (worst | half_finite) & wide
+    width = high - low
+    return (worst & (width > _NARROWEST * radius)) | (half_finite & (width > _OVERFLOW_EDGE * radius))
