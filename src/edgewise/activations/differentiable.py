@@ -26,7 +26,11 @@ def evaluate(activation: Activation, x: Tensor, order: int) -> Tensor:
         given = f"a tensor of {x.dtype}" if isinstance(x, Tensor) else type(x).__name__
         raise DomainError(f"{activation.name} was given {given}, expected a floating-point tensor; try x.float()")
     if torch.compiler.is_compiling():
-        return closed_form(activation, x, order)
+        surrogate = (
+            activation.definition.surrogate if order == 0 and x.requires_grad and torch.is_grad_enabled() else None
+        )
+        value = closed_form(activation, x, order)
+        return value if surrogate is None else _with_slope(value, surrogate(x, **activation.parameters), x)
     result: Tensor = _Jet.apply(x, activation, order)
     return result
 
@@ -39,6 +43,12 @@ def closed_form(activation: Activation, x: Tensor, order: int) -> Tensor:
     if x.dtype in _HALF:
         return forms[order](x.float(), **activation.parameters).to(x.dtype)
     return forms[order](x, **activation.parameters)
+
+
+def _with_slope(value: Tensor, slope: Tensor, x: Tensor) -> Tensor:
+    """`value`, whose gradient with respect to x is `slope`, in operations that torch.compile can trace."""
+    line = slope.detach() * torch.where(torch.isfinite(x), x, 0.0)
+    return value.detach() + (line - line.detach())
 
 
 def _differentiated(activation: Activation, x: Tensor, order: int) -> Tensor:

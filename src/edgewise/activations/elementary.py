@@ -76,7 +76,8 @@ def root(x: Tensor, b: Value) -> Tensor:
 
 def logistic(x: Tensor) -> Tensor:
     """1 / (1 + exp(-x)), to full relative accuracy down to the last denormal (torch.sigmoid stops at x = -709)."""
-    return torch.exp(F.logsigmoid(x))
+    decay = torch.exp(-distance(x))
+    return torch.where(x >= 0, 1.0, decay) / (1 + decay)
 
 
 def logistic_slope(x: Tensor) -> Tensor:

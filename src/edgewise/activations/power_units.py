@@ -29,7 +29,7 @@ def positive_part_power(u: Tensor, exponent: Value) -> Tensor:
 
 def _falling(p: float, k: int) -> float:
     """p (p-1) ... (p-k+1)."""
-    return math.prod(p - j for j in range(k))
+    return math.prod([p - j for j in range(k)])  # a list, which torch.compile can trace
 
 
 def _repu(order: int) -> Callable[..., Tensor]:

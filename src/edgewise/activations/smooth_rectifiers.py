@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from edgewise.activations.activation import Definition, Facts, Parameter
 from edgewise.activations.elementary import (
@@ -53,7 +52,7 @@ LOGSIGMOID = register(
     Definition(
         name="logsigmoid",
         derivatives=(
-            F.logsigmoid,
+            lambda x: -softplus(-x),
             lambda x: logistic(-x),
             lambda x: -logistic_slope(x),
             lambda x: -logistic_curvature(x),
@@ -73,7 +72,7 @@ def _half_sum(x: Tensor, b: Value) -> Tensor:
 
 def _squareplus(x: Tensor, b: Value) -> Tensor:
     half = _half_sum(x, b)
-    return torch.where(x > 0, half, 0.25 * b / half)
+    return torch.where(x >= 0, half, 0.25 * b / half)
 
 
 def _squareplus_first(x: Tensor, b: float) -> Tensor:
