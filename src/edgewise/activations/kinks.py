@@ -23,11 +23,14 @@ class Kink:
     order: int
 
 
-def jumps(derivative: Derivative, points: Sequence[float], *, max_order: int = MAX_ORDER) -> tuple[Kink, ...]:
+def jumps(
+    derivative: Derivative, points: Sequence[float], *, max_order: int = MAX_ORDER, noise: Sequence[float] = ()
+) -> tuple[Kink, ...]:
     """The points where some derivative of order <= `max_order` jumps or is infinite, with the lowest such order.
 
-    A jump keeps its size when the two sides close in from 1e-5 to 1e-7 of the distance to the neighbouring points; what is
-    smooth shrinks by that factor, and a fractional power u**p grows from its order ceil(p) on.
+    A jump keeps its size when the two sides close in from 1e-5 to 1e-7 of the distance to the neighbouring points;
+    what is smooth shrinks by that factor, and a fractional power u**p grows from its order ceil(p) on.
+    noise: for each order, the size below which a difference is rounding (none where left out).
     """
     if not points:
         return ()
@@ -39,13 +42,15 @@ def jumps(derivative: Derivative, points: Sequence[float], *, max_order: int = M
     far, near = 1e-5 * room, 1e-7 * room
     resolution = 64 * torch.finfo(torch.float64).eps * at.abs()
     far, near = torch.maximum(far, 1e2 * resolution), torch.maximum(near, resolution)
+    blur = 1e-9 + 16 * torch.finfo(torch.float64).eps * at.abs() / near
     order = torch.full_like(at, math.inf)
     for k in reversed(range(max_order + 1)):
+        floor = noise[k] if k < len(noise) else 1e-290
         sides = [derivative(at + s * d, k) for d in (far, near) for s in (-1, 1)]
         wide, close = (sides[1] - sides[0]).abs(), (sides[3] - sides[2]).abs()
         size = torch.maximum(sides[2].abs(), sides[3].abs())
-        steady = (close > 0.5 * wide) & (close > 1e-9 * size) & (close > 1e-290)
+        steady = (close > 0.5 * wide) & (close > blur * size) & (close > floor)
         before = torch.maximum(sides[0].abs(), sides[1].abs())
-        infinite = ~torch.isfinite(size) | ((size > 1.3 * before) & (size > 1e-9) & (before > 0))
+        infinite = ~torch.isfinite(size) | ((size > 1.3 * before) & (size > 1e-9) & (size > floor) & (before > 0))
         order = torch.where(steady | infinite, float(k), order)
     return tuple(Kink(float(p), int(k)) for p, k in zip(at, order, strict=True) if math.isfinite(k))

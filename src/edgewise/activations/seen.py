@@ -1,9 +1,9 @@
-"""Facts read off a function's values: parity, homogeneity, limits. For formulas and callables, which declare nothing."""
+"""Facts read off a function's values (parity, homogeneity, limits), for what declares none."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -98,3 +98,27 @@ def _settled(value: Tensor) -> float | None:
     if spread <= 1e-6 * max(1.0, abs(last)):
         return float(f"{last:.6g}") if abs(last) > 1e-6 else 0.0
     return None
+
+
+def undefined(sigma: Function, special: Sequence[float]) -> tuple[float, float] | None:
+    """A point of the line where sigma has no finite value, and the value there; None where it is defined everywhere.
+
+    special: points to look at in particular. Overflow at |x| > 20 is let through.
+    """
+    near = torch.linspace(-20, 20, 2561, dtype=torch.float64)
+    graded = torch.logspace(-9, 9, 1200, dtype=torch.float64)
+    points = torch.cat([torch.tensor([*special, 0.0], dtype=torch.float64), near, graded, -graded])
+    points = points[torch.argsort(points.abs(), stable=True)]
+    value = sigma(points)
+    wrong = torch.isnan(value) | (torch.isinf(value) & (points.abs() <= 20))
+    if bool(wrong.any()):
+        index = int(wrong.nonzero()[0])
+        return float(points[index]), float(value[index])
+    if not special:
+        return None
+    at = torch.tensor(special, dtype=torch.float64)  # a pole between two floats is finite on both sides, and enormous
+    step = 1e-9 * at.abs().clamp(min=1.0)
+    close = torch.stack([sigma(at - step), sigma(at), sigma(at + step)]).abs().amax(0)
+    around = torch.stack([sigma(at - 1e-3), sigma(at + 1e-3)]).abs().amax(0)
+    poles = close > 1e4 * (1 + around)
+    return (float(at[poles][0]), math.inf) if bool(poles.any()) else None

@@ -16,7 +16,7 @@ def activation(spec: object, *, kinks: Iterable[float] | None = None, name: str 
     """An Activation from a registered name with arguments ("mrepu(p=2)", "mrepu(2)"), a formula in x
     ("x*sigmoid(1.5*x)"), an elementwise callable on tensors, an ``nn.Module``, or an Activation (returned as it is).
 
-    kinks: points where a derivative of a formula or callable jumps, where the caller knows them; otherwise they are found.
+    kinks: points where a derivative of a formula or callable jumps, where the caller knows them; else they are found.
     name: how a formula or callable is called in tables and pictures.
     Raises SpecError (FormulaError, NotElementwiseError) saying what was wrong and what to try.
     """

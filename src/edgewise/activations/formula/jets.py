@@ -1,12 +1,12 @@
 """Truncated Taylor series on tensors: value and derivatives of a formula in one pass, to any order.
 
-A jet is the list of Taylor coefficients c_0, c_1, ..., c_n of t -> u(x + t); a coefficient that is the same for every x is
-a plain float, and 0.0 is skipped. Functions are composed through their own Taylor coefficients, each in a form that neither
-cancels nor overflows, so that sigma'' is as accurate as sigma (nested automatic differentiation is not: its untaken branches
-and overflowing intermediates give nan).
+A jet is the list of Taylor coefficients c_0, c_1, ..., c_n of t -> u(x + t); a coefficient that is the same for every
+x is a plain float, and 0.0 is skipped. Functions are composed through their own Taylor coefficients, each in a form
+that neither cancels nor overflows, so that sigma'' is as accurate as sigma (nested automatic differentiation is not:
+its untaken branches and overflowing intermediates give nan).
 
-Conventions, those of PyTorch: relu'(0) = 0, abs'(0) = 0, and at a tie of max or min the mean of both sides. Where a power
-u**p has no derivative (u = 0, order > p) it takes 0.
+Conventions, those of PyTorch: relu'(0) = 0, abs'(0) = 0, and at a tie of max or min the mean of both sides. Where a
+power u**p has no derivative (u = 0, order > p) it takes 0.
 """
 
 from __future__ import annotations
@@ -81,7 +81,8 @@ def compose(derivatives: Callable[[Tensor, int], Tensor], inner: Jet) -> Jet:
     for f in coefficients[1:]:
         power = multiply(power, step)
         # a derivative that has decayed to zero outweighs whatever has overflowed inside it
-        term: Jet = [0.0 if _is_zero(p) else torch.where(f == 0, 0.0, f * p) for p in power]
+        vanished = torch.as_tensor(f == 0)
+        term: Jet = [0.0 if _is_zero(p) else torch.where(vanished, 0.0, f * p) for p in power]
         result = add(result, term)
     return result
 
@@ -209,8 +210,8 @@ def _polynomial(family: str, order: int) -> tuple[tuple[tuple[int, int], float],
     return tuple(sorted(current.items()))
 
 
-# family: (f^(begins) as a polynomial in p and q, how p**i changes, how q**j changes, begins); a change ((di, dj), c) means that
-# d(p**i q**j) gains the term i*c * p**(i+di) q**(j+dj) from p, and likewise from q.
+# family: (f^(begins) as a polynomial in p and q, how p**i changes, how q**j changes, begins); a change ((di, dj), c)
+# says that d(p**i q**j) gains the term i*c * p**(i+di) q**(j+dj) from p, and likewise from q.
 _FAMILIES: dict[str, tuple[Polynomial, tuple[tuple[int, int], float], tuple[tuple[int, int], float], int]] = {
     "sigmoid": ({(1, 0): 1.0}, ((0, 1), 1.0), ((1, 0), -1.0), 0),  # p = sigmoid(u), q = sigmoid(-u)
     "asinh": ({(1, 0): 1.0}, ((1, 1), -1.0), ((3, -1), 1.0), 1),  # p = 1/sqrt(1+u^2), q = u p: p' = -p^2 q, q' = p^3

@@ -1,8 +1,8 @@
-"""Text -> tree, by a whitelist over Python's own grammar. Nothing is ever compiled, evaluated or looked up by attribute.
+"""Text -> tree, by a whitelist over Python's own grammar. Nothing is ever compiled, run or looked up by attribute.
 
-Only printable ASCII from a small set of characters gets as far as Python's parser, so look-alike letters, strings, brackets,
-comments and comparisons end at the door; only five kinds of syntax node get any further. Length is capped before parsing;
-depth, size, constants and exponents are capped after.
+Only a small set of ASCII characters gets as far as Python's parser, so look-alike letters, strings, brackets, comments
+and comparisons end at the door; only five kinds of syntax node get any further. Length is capped before parsing; depth,
+size, constants and exponents are capped after.
 """
 
 from __future__ import annotations
@@ -199,7 +199,7 @@ class _Source:
             )
         self.fail(f"unknown name {node.id}", node, advice)
 
-    def convert(self, node: ast.expr, depth: int) -> Node:
+    def convert(self, node: ast.expr, depth: int) -> Node:  # noqa: RET503 (fail never returns)
         """The syntax node as ours. Raises FormulaError on anything outside the whitelist."""
         self.nodes += 1
         if self.nodes > MAX_NODES:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import cmath
+import itertools
 import math
 
 import torch
@@ -22,12 +23,12 @@ Sum = dict[tuple[int, float], complex]
 def pieces_of(root: Node, breaks: tuple[float, ...]) -> Pieces | None:
     """The pieces between the given candidate points, or None where the formula is not of that form.
 
-    The result is compared with the formula itself; one that has lost more than 1e-12 to expanding (such as (x-100)**10) is
-    not returned.
+    The result is compared with the formula itself; one that has lost more than 1e-12 to expanding (such as
+    (x-100)**10) is not returned.
     """
     found: list[Piece] = []
     edges = (-math.inf, *breaks, math.inf)
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in itertools.pairwise(edges):
         terms = _expanded(root, _inside(low, high))
         if terms is None:
             return None
@@ -92,8 +93,8 @@ def _added(a: Sum, b: Sum, sign: float = 1.0) -> Sum | None:
     return _clean(total)
 
 
-def _multiplied(a: Sum, b: Sum) -> Sum | None:
-    if len(a) * len(b) > 16 * MAX_TERMS:
+def _multiplied(a: Sum | None, b: Sum) -> Sum | None:
+    if a is None or len(a) * len(b) > 16 * MAX_TERMS:
         return None
     total: Sum = {}
     for (n, v), c in a.items():

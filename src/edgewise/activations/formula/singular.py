@@ -1,8 +1,8 @@
-"""Where a formula may fail to be smooth: zeros of the arguments of relu, abs, sqrt, quotients..., found on the whole line.
+"""Where a formula may fail to be smooth: zeros of the arguments of relu, abs, sqrt, quotients... on the whole line.
 
-An affine argument is solved exactly. Any other is scanned on a grid that is graded toward 0, reaches out to |x| = 1e9 (1e3
-where something oscillates, and there as finely as it oscillates), and bisected to the last bit; zeros that only touch are
-found through the zeros of the argument's derivative.
+An affine argument is solved exactly. Any other is scanned on a grid that is graded toward 0, reaches out to |x| = 1e9
+(1e3 where something oscillates, and there as finely as it oscillates), and bisected to the last bit; zeros that only
+touch are found through the zeros of the argument's derivative.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from edgewise.activations.formula.evaluate import program
-from edgewise.activations.formula.tree import Node, affine, apply, is_number, mentions_x, number, walk
+from edgewise.activations.formula.tree import BUILTIN, Node, affine, apply, is_number, mentions_x, number, walk
 from edgewise.activations.registry import registered
 
 REACH = 1e9
@@ -88,7 +88,7 @@ def _critical_arguments(root: Node) -> list[Node]:
     return found
 
 
-_SMOOTH = frozenset("exp expm1 sin cos sinh cosh atan tanh asinh erf erfc sigmoid softplus".split(" "))
+_SMOOTH = BUILTIN - {"relu", "abs", "min", "max", "log", "log1p", "sqrt", "tan", "asin", "acos", "atanh", "acosh"}
 
 
 def _oscillates(node: Node) -> bool:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 ARITHMETIC = frozenset({"add", "sub", "mul", "div", "pow", "neg"})
 
 BUILTIN = frozenset(
-    "relu abs exp expm1 log log1p sqrt sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh erf erfc sigmoid softplus"
-    " min max".split()
+    {"relu", "abs", "min", "max", "exp", "expm1", "log", "log1p", "sqrt", "sigmoid", "softplus", "erf", "erfc"}
+    | {"sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh"}
 )
-"""Functions of the formula language itself; every other function in a tree is a registered activation at its defaults."""
+"""Functions of the formula language itself; every other name in a tree is a registered activation at its defaults."""
 
 
 @dataclass(frozen=True, slots=True)
