@@ -10,7 +10,8 @@ from torch import Tensor
 
 from edgewise.activations import Activation, activation
 from edgewise.theory.asymptotics import Asymptotics
-from edgewise.theory.criticality import CriticalPoint, Rejected, UniversalityClass, criticality
+from edgewise.theory.critical_point import CriticalPoint, Rejected, UniversalityClass
+from edgewise.theory.criticality import criticality
 from edgewise.theory.expansion import Expansion
 from edgewise.theory.properties import Properties, properties
 from edgewise.theory.reasons import verdict
@@ -24,8 +25,8 @@ class Analysis:
     """What `analyze` found; prints itself in a terminal (rich) and in a notebook (HTML).
 
     solutions: all critical points with C_b >= 0, the preferred one first. rejected: those that would need C_b < 0.
-    expansion: of g about K = 0. asymptotics: K -> 0 and K -> infinity; None where sigma jumps. properties: calculus facts.
-    reason: the verdict in plain sentences.
+    expansion: of g about K = 0. asymptotics: K -> 0 and K -> infinity; None where sigma jumps. properties: calculus
+    facts. reason: the verdict in plain sentences.
     """
 
     activation: Activation
@@ -80,9 +81,9 @@ class Analysis:
 def analyze(a: Activation | object) -> Analysis:
     """All critical points of an activation with their classes and laws, its small-K expansion and its calculus facts.
 
-    a: a registered name, a formula, an elementwise callable, an ``nn.Module`` or an Activation. Having no critical point is an
-    answer (``critical is None``; `reason` says why). Raises SpecError when `a` is no activation, DivergentAverageError or
-    AverageOverflowError when sigma has no finite Gaussian average at any K between 1e-10 and 1e10.
+    a: a registered name, a formula, an elementwise callable, an ``nn.Module`` or an Activation. No critical point is an
+    answer (``critical is None``; `reason` says why). Raises SpecError when `a` is no activation, and
+    DivergentAverageError or AverageOverflowError when sigma has no finite Gaussian average at any K from 1e-10 to 1e10.
     """
     act = activation(a)
     found = criticality(act)

@@ -6,7 +6,7 @@ import html as markup
 import math
 from typing import TYPE_CHECKING
 
-from edgewise.theory.criticality import CriticalPoint
+from edgewise.theory.critical_point import CriticalPoint
 from edgewise.theory.properties import Bound, Point, Region
 
 if TYPE_CHECKING:
@@ -80,13 +80,12 @@ def fact_rows(r: Analysis) -> list[tuple[str, str]]:
     rows.append(("limits", f"σ → {_number(p.limits[0])} and {_number(p.limits[1])} at −∞ and +∞"))
     if any(p.oscillates):
         where = "both sides" if all(p.oscillates) else "the left" if p.oscillates[0] else "the right"
-        rows.append(
-            ("oscillates", f"infinitely many extrema on {where}, period about {p.period:.5g}; listed for |x| ≤ 10")
-        )
+        shown = f"listed for {_number(p.window[0])} < x < {_number(p.window[1])}"
+        rows.append(("oscillates", f"without end on {where}, period about {p.period:.5g}; {shown}"))
     rows.append(("monotone", _regions(p.monotone)))
     rows.append(("curvature", _regions(p.curvature)))
-    rows.append(("stationary points", _points(p.stationary_points)))
-    rows.append(("inflection points", _points(p.inflection_points)))
+    rows.append(("stationary points", _listed([f"{q.kind} {_point(q)}" for q in p.stationary_points])))
+    rows.append(("inflection points", _listed([_point(q) for q in p.inflection_points])))
     zeros = [f"{x:.7g}" for x in p.zeros] + [_interval(z) for z in p.zero_regions]
     rows.append(("zeros", _listed(zeros)))
     smooth = "C^∞" if math.isinf(p.smoothness) else "jumps" if p.smoothness < 0 else f"C^{p.smoothness:g}"
@@ -130,5 +129,5 @@ def _regions(regions: tuple[Region, ...]) -> str:
     return _listed([f"{r.kind} on {_interval(r)}" for r in regions], 5)
 
 
-def _points(points: tuple[Point, ...]) -> str:
-    return _listed([f"{p.kind} {p.value:.7g} at {p.x:.7g}" for p in points])
+def _point(p: Point) -> str:
+    return f"at {p.x:.7g} (σ = {p.value:.7g})"

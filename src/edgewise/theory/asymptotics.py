@@ -1,4 +1,4 @@
-"""What happens at the two ends, K -> 0 and K -> infinity: the limits of chi_parallel/chi_perp and of C_W = 1/<sigma'**2>."""
+"""What happens as K -> 0 and K -> infinity: the limits of chi_parallel/chi_perp and of C_W = 1/<sigma'**2>."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Limit:
     """One end of the K axis.
 
     ratio: limit of chi_parallel/chi_perp (None where it has none that shows in the range looked at; see `reason`).
-    c_w: limit of 1/<sigma'**2> (0 and inf are answers; None as above). growth: d log g / d log K at the end of the range.
+    c_w: limit of 1/<sigma'**2> (0 and inf are answers; None as above). growth: d log g / d log K at the end looked at.
     approach: how the ratio gets there; "logarithmic" is so slow that no number is given.
     """
 
@@ -39,27 +39,28 @@ class Asymptotics:
 
 def asymptotics(scan: Scan, expansion: Expansion) -> Asymptotics:
     """The limits for K -> 0, from the Taylor series at 0 where there is one, and for K -> infinity, from the scan."""
+    if not bool((scan.moments.perp > 0).any()):
+        nothing = "σ' = 0 almost everywhere: χ∥ = χ⊥ = 0 at every K."
+        return Asymptotics(*(Limit(k, None, math.inf, 0.0, "constant", nothing) for k in (0.0, math.inf)))
     return Asymptotics(_to_zero(scan, expansion), _to_infinity(scan))
 
 
 def _growth(scan: Scan, index: int) -> float:
     m = scan.moments
-    return float(m.kernel[index] * m.parallel[index] / m.g[index])
+    return float(m.kernel[index] * m.parallel[index] / m.g[index]) if float(m.g[index]) else 0.0
 
 
 def _to_zero(scan: Scan, expansion: Expansion) -> Limit:
     m = scan.moments
     growth = _growth(scan, 0)
     ratio, c_w = _series_limit(expansion)
+    approach: Approach = "power"
     if ratio is None:
-        ratio, approach = _extrapolated([float(m.excess[i]) for i in _decades(scan, first=True)])
-        ratio = None if ratio is None else 1 + ratio
+        excess, approach = _extrapolated([float(m.excess[i]) for i in _decades(scan, first=True)])
+        ratio = None if excess is None or approach == "logarithmic" else 1 + excess
         if c_w is None and growth > 1e-3:
             c_w = math.inf
-    else:
-        approach = "power"
-    told = "has no limit" if ratio is None else "grows beyond bounds" if math.isinf(ratio) else f"tends to {ratio:.6g}"
-    return Limit(0.0, ratio, c_w, growth, approach, f"As K → 0 the ratio χ∥/χ⊥ {told}{_told_c_w(c_w)}.")
+    return Limit(0.0, ratio, c_w, growth, approach, f"As K → 0 the ratio χ∥/χ⊥ {_told(ratio)}{_told_c_w(c_w)}.")
 
 
 def _series_limit(e: Expansion) -> tuple[float | None, float | None]:
@@ -75,6 +76,9 @@ def _series_limit(e: Expansion) -> tuple[float | None, float | None]:
         if abs(jump) > 1e-13:
             return math.copysign(math.inf, jump), 1 / e.a2
         return 1 + value * 0.5 * (right[2] + left[2]) / e.a2, 1 / e.a2
+    bend = value * (right[2] + left[2])
+    if e.a2 <= 1e-26 and abs(bend) > 1e-13:  # chi_parallel/C_W -> sigma sigma'' while <sigma'**2> -> 0
+        return math.copysign(math.inf, bend), math.inf
     if abs(value) <= 1e-13:
         first = min((k for s in (left, right) for k, d in enumerate(s) if k and abs(d) > 1e-12), default=0)
         if first:
@@ -87,17 +91,20 @@ def _to_infinity(scan: Scan) -> Limit:
     top = float(m.kernel[-1])
     growth = _growth(scan, -1)
     if scan.shortened:
-        ratio = float(m.excess[-1]) + 1
-        text = f"Up to the largest K with finite averages ({top:.3g}) the ratio χ∥/χ⊥ has come to {ratio:.4g}."
+        now = float(m.excess[-1]) + 1
+        text = f"Up to the largest K with finite averages ({top:.3g}) the ratio χ∥/χ⊥ has come to {now:.4g}."
         return Limit(top, None, None, growth, "unsettled", text)
     excess, approach = _extrapolated([float(m.excess[i]) for i in _decades(scan, first=False)])
     perp = [float(m.perp[i]) for i in _decades(scan, first=False)]
     c_w = _limit_of_c_w(perp)
     ratio = None if excess is None else 1 + excess
-    if ratio is not None:
-        text = f"As K → ∞ the ratio χ∥/χ⊥ tends to {ratio:.6g}{_told_c_w(c_w)}."
-    elif approach == "logarithmic":
-        text = f"As K → ∞ the ratio χ∥/χ⊥ changes only logarithmically; it is {1 + float(m.excess[-1]):.4g} at K = {top:g}."
+    if approach == "logarithmic":
+        towards = "" if ratio is None else f", towards {ratio:.4g}"
+        now = 1 + float(m.excess[-1])
+        text = f"As K → ∞ the ratio χ∥/χ⊥ changes only logarithmically{towards}; it is still {now:.4g} at K = {top:g}."
+    elif ratio is not None:
+        ratio = 0.0 if abs(ratio) < 1e-6 else ratio
+        text = f"As K → ∞ the ratio χ∥/χ⊥ {_told(ratio)}{_told_c_w(c_w)}."
     else:
         text = f"As K → ∞ the ratio χ∥/χ⊥ has no limit that shows up to K = {top:g}."
     return Limit(math.inf, ratio, c_w, growth, approach, text)
@@ -113,8 +120,8 @@ def _decades(scan: Scan, *, first: bool) -> list[int]:
 def _extrapolated(v: list[float]) -> tuple[float | None, Approach]:
     """Limit of a sequence given at its end, one, two and three decades before it.
 
-    A power law in K makes the differences a geometric series, which Aitken's rule sums; differences that shrink by less than
-    a fifth a decade are those of a logarithm.
+    A power law in K makes the differences a geometric series, which Aitken's rule sums. Differences that shrink by less
+    than a quarter a decade are those of L + c/(log K + d), solved for L and kept where it is 0 to about two digits.
     """
     d1, d2, d3 = v[0] - v[1], v[1] - v[2], v[2] - v[3]
     scale = max(abs(x) for x in v)
@@ -126,7 +133,8 @@ def _extrapolated(v: list[float]) -> tuple[float | None, Approach]:
         limit = v[0] + d1 * shrink / (1 - shrink)
         return (0.0 if abs(limit) < 1e-4 else limit), "power"
     if 0.75 <= shrink < 1:
-        return None, "logarithmic"
+        decades = 2 / (1 - shrink)  # log10 K + d at the end
+        return (0.0 if abs(v[0] + d1 * (decades - 1)) < 0.02 else None), "logarithmic"
     return None, "unsettled"
 
 
@@ -141,6 +149,14 @@ def _limit_of_c_w(perp: list[float]) -> float | None:
         return math.inf
     limit, _ = _extrapolated(perp)
     return 1 / limit if limit else None
+
+
+def _told(ratio: float | None) -> str:
+    if ratio is None:
+        return "has no limit"
+    if math.isinf(ratio):
+        return "grows beyond bounds" if ratio > 0 else "falls below all bounds"
+    return f"tends to {ratio:.6g}"
 
 
 def _told_c_w(c_w: float | None) -> str:

@@ -1,15 +1,15 @@
 """All solutions of chi_parallel = chi_perp = 1 with C_b >= 0: at K* = 0, at finite K*, on whole lines of K.
 
-Both susceptibilities carry the same factor C_W, so critical kernels are the zeros of ``chi_parallel/chi_perp - 1``; there
-C_W = 1/<sigma'**2> and C_b = K* - C_W g(K*), admissible when it is not negative (PDLT section 5.1). The universality class of a
-solution says how the kernel moves around it.
+Both susceptibilities carry the same factor C_W, so critical kernels are the zeros of ``chi_parallel/chi_perp - 1``;
+there C_W = 1/<sigma'**2> and C_b = K* - C_W g(K*), admissible when it is not negative (PDLT section 5.1). The
+universality class of a solution says how the kernel moves around it.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -19,53 +19,15 @@ from edgewise.activations import Activation, activation
 from edgewise.activations.differentiable import closed_form
 from edgewise.theory import laws
 from edgewise.theory.asymptotics import Asymptotics, Limit, asymptotics
+from edgewise.theory.at_zero import point_at_zero, rejected_at_zero
+from edgewise.theory.critical_point import CriticalPoint, Rejected
 from edgewise.theory.expansion import Expansion, expand_at_zero
-from edgewise.theory.laws import Law
 from edgewise.theory.scan import Moments, Scan, moments, scan
 
-UniversalityClass = Literal["scale_invariant", "k_star_zero", "k_star_zero_unstable", "half_stable", "none"]
-Stability = Literal["neutral", "attracts from above", "attracts from below", "stable", "unstable"]
+__all__ = ["CriticalPoint", "Criticality", "Rejected", "critical_points", "criticality", "degree_of"]
 
 _FLOOR = 1e-12  # of chi_parallel/chi_perp: averages are good to 1e-11 of their magnitude, mostly far better
 _PREFERENCE = {"half_stable": 0, "scale_invariant": 0, "k_star_zero": 1, "k_star_zero_unstable": 2}
-
-
-@dataclass(frozen=True)
-class CriticalPoint:
-    """One solution of chi_parallel(K*) = chi_perp(K*) = 1, K* = C_b + C_W g(K*).
-
-    kernel: K*; None when every K is a solution (scale-invariant). stability: how K moves near K* in one word or three.
-    correction: what makes chi_parallel leave 1 near K* ("a₁ K with a₁ = -2", "flat", "c (K - K*) with c = -2.87e-4").
-    p_perp: chi_perp -> 1 - p_perp/l on the attracting side; None where that is not the form of the law.
-    parallel_slope: dchi_parallel/dK at K* (None at K* = 0 and on a line). perp_slope: likewise for chi_perp.
-    basin: starting kernels (low, high) that the flow takes to K*; None where nothing is attracted.
-    turning_kernel: for K* = 0 the nearest other fixed point of the same map: an unstable flow ends there, a stable one holds
-        only below; None where there is none.
-    """
-
-    universality_class: UniversalityClass
-    kernel: float | None
-    c_b: float
-    c_w: float
-    stability: Stability
-    correction: str
-    p_perp: float | None
-    law: Law
-    reason: str
-    parallel_slope: float | None = None
-    perp_slope: float | None = None
-    basin: tuple[float, float] | None = None
-    turning_kernel: float | None = None
-
-
-@dataclass(frozen=True)
-class Rejected:
-    """A kernel where chi_parallel = chi_perp can be made 1, but only with C_b < 0."""
-
-    kernel: float
-    c_b: float
-    c_w: float
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -89,8 +51,8 @@ class Criticality:
 def critical_points(a: Activation | object) -> tuple[CriticalPoint, ...]:
     """All admissible solutions of the criticality conditions, the preferred one first; empty when there is none.
 
-    Half-stable and scale-invariant solutions come before a stable K* = 0, that before an unstable one; of several half-stable
-    ones the one with the smallest |K* dchi_parallel/dK|, which holds the kernel for the most layers, comes first.
+    Half-stable and scale-invariant solutions come before a stable K* = 0, that before an unstable one; of several
+    half-stable ones the one with the smallest |K* dchi_parallel/dK|, which holds the kernel for the most layers.
     Raises AverageError when sigma has no finite Gaussian average at any K.
     """
     return criticality(activation(a)).solutions
@@ -101,24 +63,30 @@ def criticality(a: Activation) -> Criticality:
     expansion = expand_at_zero(a)
     if a.smoothness < 0:
         return Criticality((), (), expansion, None, None)
-    if a.homogeneity is not None:
-        lines = (_scale_invariant(expansion.a2),) if a.homogeneity == 1.0 else ()
-        return Criticality(lines, (), expansion, _homogeneous_limits(a), None)
+    degree = degree_of(a)
+    if degree is not None:
+        lines = (_scale_invariant(expansion.a2),) if degree == 1.0 else ()
+        return Criticality(lines, (), expansion, _homogeneous_limits(a, degree), None)
     seen = scan(a)
     limits = asymptotics(seen, expansion)
     if _every_kernel_is_critical(seen.moments):
-        return _line(seen, expansion, limits)
+        return _line(a, seen, expansion, limits)
     found: list[CriticalPoint] = []
     rejected: list[Rejected] = []
     for k in _finite_roots(a, seen.moments):
         point = _finite_point(a, seen.moments, k)
         (found if isinstance(point, CriticalPoint) else rejected).append(point)  # type: ignore[arg-type]
     if expansion.order != "none":
-        found.append(_zero_point(a, seen.moments, expansion))
-    elif (bad := _rejected_zero(expansion, limits.to_zero)) is not None:
+        found.append(point_at_zero(a, seen.moments, expansion))
+    elif (bad := rejected_at_zero(expansion, limits.to_zero)) is not None:
         rejected.append(bad)
     found.sort(key=_preference)
     return Criticality(tuple(found), tuple(rejected), expansion, limits, seen)
+
+
+def degree_of(a: Activation) -> float | None:
+    """The degree of a homogeneous function, None for any other."""
+    return a.homogeneity if a.homogeneity is not None and math.isfinite(a.homogeneity) else None
 
 
 def _preference(point: CriticalPoint) -> tuple[int, float]:
@@ -126,30 +94,54 @@ def _preference(point: CriticalPoint) -> tuple[int, float]:
     return _PREFERENCE[point.universality_class], strength
 
 
-# --- lines of critical kernels ---------------------------------------------------------------------------------------------
+# --- lines of critical kernels ----------------------------------------------------------------------------------------
 
 
 def _every_kernel_is_critical(m: Moments) -> bool:
-    """chi_parallel = chi_perp = const at every K looked at, to rounding."""
-    if not bool((m.perp > 0).all()):
-        return False
-    tolerance = torch.maximum(8 * m.excess_noise, torch.tensor(_FLOOR, dtype=torch.float64))
-    same = m.excess.abs() <= tolerance
-    constant = (m.perp / m.perp.median() - 1).abs() <= tolerance
-    return bool((same & constant).all())
+    """chi_parallel = chi_perp at every K looked at, as far as <sigma'**2> is not an underflowing tail."""
+    live = _live(m)
+    tolerance = (8 * m.excess_noise[live]).clamp_min(_FLOOR)
+    return bool(live.any() and (m.excess[live].abs() <= tolerance).all())
 
 
-def _line(seen: Scan, expansion: Expansion, limits: Asymptotics) -> Criticality:
+def _live(m: Moments) -> torch.Tensor:
+    """Where <sigma'**2> is no underflowing tail."""
+    return m.perp > 1e-6 * m.perp.median()
+
+
+def _line(a: Activation, seen: Scan, expansion: Expansion, limits: Asymptotics) -> Criticality:
+    """chi_parallel = chi_perp at every K: one (C_b, C_W) for all of them, or a pair of its own for each.
+
+    Piecewise linear functions have <z sigma sigma'>/K - <sigma'**2> = <sigma sigma''> = a sum over kinks c of sigma(c)
+    times a Gaussian: it vanishes identically where sigma is zero at all its kinks (relu, softshrink, max(x - 1, 0)).
+    """
     m = seen.moments
-    middle = len(m.kernel) // 2
-    c_w = float(1 / m.perp[middle])
-    c_b = float(m.kernel[middle] - c_w * m.g[middle])
-    if abs(c_b) <= 1e-12 * float(m.kernel[middle]):
-        if expansion.order != "none":
-            c_w = 1 / expansion.a2
-        return Criticality((_scale_invariant(1 / c_w),), (), expansion, limits, seen)
-    why = f"every K has χ∥ = χ⊥, but σ(0) = {expansion.value:.6g} ≠ 0 would need C_b = {c_b:.6g} < 0"
-    return Criticality((), (Rejected(float(m.kernel[middle]), c_b, c_w, why),), expansion, limits, seen)
+    c_w = 1 / m.perp
+    c_b = m.kernel - c_w * m.g
+    middle = int((m.kernel.log().abs()).argmin())
+    live = _live(m)
+    if bool(((m.perp[live] / m.perp[middle] - 1).abs() < 1e-9).all()):
+        if abs(float(c_b[middle])) <= 1e-11 * float(m.kernel[middle]):
+            a2 = expansion.a2 if expansion.order != "none" else float(m.perp[middle])
+            return Criticality((_scale_invariant(a2),), (), expansion, limits, seen)
+    else:
+        usual = m.perp > 0.1 * m.perp[-1]  # where C_W is not of an astronomical size
+        allowed = torch.nonzero(usual & (c_b > 1e-12 * m.kernel)).flatten()
+        if len(allowed):
+            nearest = allowed[(m.kernel[allowed].log().abs()).argmin()]
+            point = _finite_point(a, m, float(m.kernel[nearest]))
+            assert isinstance(point, CriticalPoint)
+            return Criticality((replace(point, reason=_family(point)),), (), expansion, limits, seen)
+    why = f"every K has χ∥ = χ⊥, but would need C_b < 0 (C_b = {float(c_b[middle]):.6g} at K = 1)"
+    rejected = Rejected(float(m.kernel[middle]), float(c_b[middle]), float(c_w[middle]), why)
+    return Criticality((), (rejected,), expansion, limits, seen)
+
+
+def _family(point: CriticalPoint) -> str:
+    return (
+        "σ is straight between kinks and 0 at each of them, which makes χ∥ = χ⊥ at every K: a whole family of critical "
+        f"points, each K* with its own (C_b, C_W), of which this is the one at K* = {point.kernel:.6g}; " + point.reason
+    )
 
 
 def _scale_invariant(a2: float) -> CriticalPoint:
@@ -167,10 +159,9 @@ def _scale_invariant(a2: float) -> CriticalPoint:
     )
 
 
-def _homogeneous_limits(a: Activation) -> Asymptotics | None:
+def _homogeneous_limits(a: Activation, p: float) -> Asymptotics | None:
     """sigma(cx) = c**p sigma(x) makes chi_parallel/chi_perp = (2p-1)/p at every K (chi_parallel ~ p g/K)."""
-    p = a.homogeneity
-    if p is None or p <= 0.5:
+    if p <= 0.5:
         return None
     ratio = (2 * p - 1) / p
     at_one = closed_form(a, torch.tensor([-1.0, 1.0], dtype=torch.float64), 1)
@@ -183,7 +174,7 @@ def _homogeneous_limits(a: Activation) -> Asymptotics | None:
     )
 
 
-# --- finite K* -------------------------------------------------------------------------------------------------------------
+# --- finite K* --------------------------------------------------------------------------------------------------------
 
 
 def _finite_roots(a: Activation, m: Moments) -> list[float]:
@@ -197,11 +188,7 @@ def _brackets(a: Activation, m: Moments) -> tuple[list[tuple[float, float]], lis
     kernel, excess = m.kernel[live], m.excess[live]
     noise = (8 * m.excess_noise[live]).clamp_min(_FLOOR)
     sure = torch.nonzero(excess.abs() > noise).flatten().tolist()
-    brackets = [
-        (float(kernel[i]), float(kernel[j]))
-        for i, j in zip(sure, sure[1:], strict=False)
-        if bool(excess[i] * excess[j] < 0)
-    ]
+    brackets = [(float(kernel[i]), float(kernel[j])) for i, j in pairwise(sure) if bool(excess[i] * excess[j] < 0)]
     doubles = []
     for i, j, k in zip(sure, sure[1:], sure[2:], strict=False):
         here = abs(float(excess[j]))
@@ -235,9 +222,7 @@ def _excess_at(a: Activation, log_kernel: float) -> float:
 def _polished(a: Activation, low: float, high: float) -> float:
     from scipy.optimize import brentq
 
-    root, _ = brentq(
-        lambda u: _excess_at(a, u), math.log(low), math.log(high), xtol=1e-15, rtol=1e-15, full_output=True
-    )
+    root: float = brentq(lambda u: _excess_at(a, u), math.log(low), math.log(high), xtol=1e-15, rtol=1e-15)
     return math.exp(root)
 
 
@@ -268,7 +253,6 @@ def _finite_point(a: Activation, m: Moments, kernel: float) -> CriticalPoint | R
     above = c < 0
     p_perp = 2 * d / c
     basin = _basin(m, kernel, c_b, c_w, above=above)
-    reach = f"from K* {'up' if above else 'down'} to {basin[1] if above else basin[0]:.4g}"
     return CriticalPoint(
         universality_class="half_stable",
         kernel=kernel,
@@ -279,8 +263,8 @@ def _finite_point(a: Activation, m: Moments, kernel: float) -> CriticalPoint | R
         p_perp=p_perp,
         law=laws.half_stable(kernel, c, p_perp),
         reason=(
-            f"χ∥ = χ⊥ = 1 at K* = {kernel:.9g}; dχ∥/dK = {c:.3g} {'<' if above else '>'} 0 there, so K* attracts from "
-            f"{'above' if above else 'below'} (starting kernels {reach}) and repels on the other side"
+            f"dχ∥/dK = {c:.3g} {'<' if above else '>'} 0 at K*, so it attracts from {'above' if above else 'below'} "
+            f"({_reach(basin, above=above)}) and repels on the other side"
         ),
         parallel_slope=c,
         perp_slope=d,
@@ -299,108 +283,7 @@ def _basin(m: Moments, kernel: float, c_b: float, c_w: float, *, above: bool) ->
     return (float(beyond.max()) if len(beyond) else 0.0), kernel
 
 
-# --- K* = 0 ----------------------------------------------------------------------------------------------------------------
-
-
-def _rejected_zero(expansion: Expansion, end: Limit) -> Rejected | None:
-    """K -> 0 as a critical point that only sigma(0) != 0 rules out (sigmoid)."""
-    if expansion.a2 < 1e-26 or end.ratio is None or abs(end.ratio - 1) > 1e-9 or not math.isfinite(expansion.a2):
-        return None
-    c_w = 1 / expansion.a2
-    c_b = -c_w * expansion.value**2
-    why = f"χ∥/χ⊥ → 1 as K → 0, but σ(0) = {expansion.value:.6g} ≠ 0 would need C_b = {c_b:.6g} < 0"
-    return Rejected(0.0, c_b, c_w, why)
-
-
-def _zero_point(a: Activation, m: Moments, e: Expansion) -> CriticalPoint:
-    c_w = 1 / e.a2
-    growth = c_w * m.g / m.kernel - 1
-    sure = torch.nonzero(growth.abs() > 1e-11).flatten().tolist()
-    first = float(growth[sure[0]]) if sure else 0.0
-    sign = e.coefficient if e.coefficient is not None else first
-    stable = sign < 0
-    turning = _turning(a, m, growth, sure, c_w, positive=not stable)
-    p_perp: float | None = None
-    if e.exponent is not None and e.coefficient is not None:
-        b = e.perp_coefficient or 0.0
-        p_perp = b / (e.exponent * e.coefficient) if not e.perp_leads else None
-        law = laws.power(e.exponent, e.coefficient, p_perp, b)
-        correction = _written(e)
-    else:
-        law, correction = _flat_law(a, e, stable=stable), "flat: exponentially small as K → 0"
-    name: UniversalityClass = "k_star_zero" if stable else "k_star_zero_unstable"
-    return CriticalPoint(
-        universality_class=name,
-        kernel=0.0,
-        c_b=0.0,
-        c_w=c_w,
-        stability="stable" if stable else "unstable",
-        correction=correction,
-        p_perp=p_perp,
-        law=law,
-        reason=_zero_reason(e, c_w, correction, stable=stable, turning=turning),
-        basin=(0.0, math.inf if turning is None else turning) if stable else None,
-        turning_kernel=turning,
-    )
-
-
-def _written(e: Expansion) -> str:
-    name, power = {0.5: ("a_½", "√K"), 1.0: ("a₁", "K")}.get(e.exponent or 0.0, ("a", f"K^{e.exponent:g}"))
-    return f"{name} {power} with {name} = {e.coefficient:.6g}"
-
-
-def _zero_reason(e: Expansion, c_w: float, correction: str, *, stable: bool, turning: float | None) -> str:
-    said = (
-        f"σ(0) = 0 and σ'(0) ≠ 0, so K* = 0 is critical at C_b = 0, C_W = 1/A₂ = {c_w:.9g}; the leading correction to "
-        f"g = A₂K is {correction}: "
-    )
-    if stable:
-        said += "K shrinks, ever more slowly, and K* = 0 attracts"
-        return said + ("" if turning is None else f" every K₀ < {turning:.4g}; larger ones grow")
-    said += "K grows away from 0, ever faster"
-    if turning is not None:
-        said = said.replace(", ever faster", "") + f", but only until K ≈ {turning:.4g}, where g(K) = A₂K again"
-    return said
-
-
-def _turning(
-    a: Activation, m: Moments, growth: torch.Tensor, sure: list[int], c_w: float, *, positive: bool
-) -> float | None:
-    """The smallest K > 0 at which C_W g(K) = K beyond noise, K moving the other way above it."""
-    from scipy.optimize import brentq
-
-    other = next((n for n, i in enumerate(sure) if bool(growth[i] < 0) == positive), None)
-    if not other:
-        return None
-
-    def motion(log_kernel: float) -> float:
-        k = torch.tensor([math.exp(log_kernel)], dtype=torch.float64)
-        return float(c_w * moments(a, k).g[0] / k[0] - 1)
-
-    low, high = (math.log(float(m.kernel[sure[n]])) for n in (other - 1, other))
-    return math.exp(float(brentq(motion, low, high, xtol=1e-12)))
-
-
-def _flat_law(a: Activation, e: Expansion, *, stable: bool) -> Law:
-    """B, q and c of the exponentially small correction, from the jump of sigma' or sigma'' at the nearest kinks."""
-    kinks = sorted((k for k in a.kinks if k != 0.0), key=abs)
-    for kink in kinks:
-        c = abs(kink)
-        level = [k for k in kinks if abs(abs(k) - c) < 1e-9 * c]
-        for order in (1, 2):
-            total = sum(2 * _outward(a, k, 0) * _jump(a, k, order) for k in level)
-            if abs(total) > 1e-6:
-                coefficient = total / (math.sqrt(2 * math.pi) * e.a2 * c ** (order + 1))
-                return laws.flat(coefficient, order - 0.5, c)
-    kept = "shrinks" if stable else "grows"
-    return Law(f"K {kept}, more slowly than any power of K: |K' − K| is exponentially small in 1/K", "flat")
-
-
-def _outward(a: Activation, x: float, order: int) -> float:
-    """Derivative of y -> sigma(sign(x) y) at y = |x|."""
-    at = torch.tensor([x], dtype=torch.float64)
-    return math.copysign(1.0, x) ** order * float(closed_form(a, at, order)[0])
-
-
-def _jump(a: Activation, kink: float, order: int) -> float:
-    return _outward(a, kink * (1 + 1e-9), order) - _outward(a, kink * (1 - 1e-9), order)
+def _reach(basin: tuple[float, float], *, above: bool) -> str:
+    if above:
+        return "every larger K" if math.isinf(basin[1]) else f"K up to {basin[1]:.4g}"
+    return "every smaller K" if basin[0] == 0 else f"K down to {basin[0]:.4g}"

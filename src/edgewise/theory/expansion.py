@@ -4,11 +4,13 @@ With ``sigma(+-y) = sum_k s_k y**k / k!`` on either side (y > 0), half-Gaussian 
 ``<y**n>_half = (n-1)!! K**(n/2) / 2`` (times sqrt(2/pi) for odd n) turn sigma**2 and sigma'**2 into
 
     g(K) = A_2 K (1 + sum_m a_{m/2} K**(m/2)),   <sigma'**2> = A_2 (1 + sum_m b_{m/2} K**(m/2)),
-    <z sigma sigma'>/K = g'(K) = A_2 (1 + sum_m (1 + m/2) a_{m/2} K**(m/2)),     A_2 = (sigma'(0+)**2 + sigma'(0-)**2)/2.
+    <z sigma sigma'>/K = g'(K) = A_2 (1 + sum_m (1 + m/2) a_{m/2} K**(m/2)),
+    A_2 = (sigma'(0+)**2 + sigma'(0-)**2)/2.
 
-Where sigma is smooth at 0 the half-integer powers cancel and a_1 = s_3/s_1 + 3/4 (s_2/s_1)**2, b_1 = s_3/s_1 + (s_2/s_1)**2
-(PDLT section 5.3.3); a kink at 0 leaves a_{1/2} = b_{1/2} = sqrt(2/pi) (s'_+ s''_+ - s'_- s''_-)/A_2. A function that is linear on
-both sides up to its next kink has no power at all: its correction is exponentially small ("flat").
+Where sigma is smooth at 0 the half-integer powers cancel and a_1 = s_3/s_1 + 3/4 (s_2/s_1)**2, b_1 = s_3/s_1 +
+(s_2/s_1)**2 (PDLT section 5.3.3); a kink at 0 leaves a_{1/2} = b_{1/2} = sqrt(2/pi) (s'_+ s''_+ - s'_- s''_-)/A_2. A
+function that is linear on both sides up to its next kink has no power at all: its correction is exponentially small
+("flat").
 """
 
 from __future__ import annotations
@@ -16,18 +18,22 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from numpy.polynomial import chebyshev
+from torch import Tensor
 
 from edgewise.activations.activation import Activation
 from edgewise.activations.differentiable import closed_form
 from edgewise.activations.pieces import Piece
 from edgewise.theory.averages import average
 
+Array = npt.NDArray[np.float64]
 Order = Literal["scale_invariant", "sqrt", "taylor", "power", "flat", "none"]
 
 _ORDERS = 8  # sigma ... sigma^(7): corrections up to a_3 K**3
@@ -53,9 +59,9 @@ class Expansion:
     a_half, a1, b_half, b1: coefficients of sqrt(K) and K (see the module's head); None where they do not exist.
     order: which correction leads: "sqrt" (K**(1/2)), "taylor" (K), "power" (K**exponent), "flat" (exponentially small),
         "scale_invariant" (none at all); "none" where K* = 0 is no candidate.
-    exponent, coefficient, perp_coefficient: of the leading correction, ``g = A_2 K (1 + coefficient K**exponent)`` and the
-        coefficient of the same power in <sigma'**2>; None when it is no power.
-    perp_leads: <sigma'**2> has a correction of lower order than g's, so that chi_perp settles more slowly than chi_parallel.
+    exponent, coefficient, perp_coefficient: of the leading correction, ``g = A_2 K (1 + coefficient K**exponent)``, and
+        the coefficient of the same power in <sigma'**2>; None when it is no power.
+    perp_leads: <sigma'**2> has a correction of lower order than g's: chi_perp settles more slowly than chi_parallel.
     jets: the one-sided series at 0- and 0+ in y = |x|; None where sigma'' has none.
     """
 
@@ -141,7 +147,7 @@ def _without_zero(
 
 
 def _powers(left: Jet, right: Jet, a2: float, *, derivative: int) -> list[tuple[float, float]]:
-    """(a_{m/2}, error) for m = 1, 2, ... of g (derivative 0) or (b_{m/2}, error) of <sigma'**2> (derivative 1), over A_2."""
+    """(a_{m/2}, error) for m = 1, 2, ... of g (derivative 0), or (b_{m/2}, error) of <sigma'**2> (derivative 1)."""
     shift = 2 - 2 * derivative  # sigma**2 starts at y**2, sigma'**2 at y**0
     found = []
     for m in range(1, _ORDERS - 1):
@@ -187,43 +193,42 @@ def _jet_of_piece(piece: Piece, side: int) -> Jet:
     return Jet(tuple(found), tuple(4 * _EPS * abs(f) for f in found))
 
 
-def _chebyshev(a: Activation, side: int, order: int, width: float) -> tuple[np.ndarray, float] | None:
+def _chebyshev(a: Activation, side: int, order: int, width: float) -> tuple[Array, float] | None:
     """Chebyshev coefficients of sigma^(order)(side * y) on y in [0, width] and their error; None when unresolved."""
     t = _nodes()
     x = torch.from_numpy(side * 0.5 * width * (1 + t))
     values = closed_form(a, x, order).detach().numpy()
     if not np.isfinite(values).all():
         return None
-    coefficients = _to_coefficients() @ values
+    coefficients: Array = _to_coefficients() @ values
     size = float(np.abs(values).max())
     tail = float(np.abs(coefficients[-4:]).max())
-    # sigma'' by automatic differentiation carries the rounding of larger intermediate terms; sigma' sets their scale.
-    lower = [float(closed_form(a, x, k).abs().max()) / width ** (order - k) for k in range(order)]
-    rounding = 8 * _EPS * max([size, *(0.1 * v for v in lower if math.isfinite(v))], default=size)
-    if tail > max(40 * _EPS * size, rounding):
+    # A small sigma'' may be the difference of larger terms, whose rounding it then carries; sigma' sets their size.
+    below = float(closed_form(a, x, order - 1).abs().max()) if order else 0.0
+    if tail > _EPS * max(40 * size, below):
         return None
     kept = np.nonzero(np.abs(coefficients) > max(tail, _EPS * size))[0]
     return coefficients[: kept[-1] + 1 if len(kept) else 1], max(tail, _EPS * size)
 
 
 @lru_cache(maxsize=1)
-def _nodes() -> np.ndarray:
+def _nodes() -> Array:
     return np.cos(np.pi * (np.arange(_NODES) + 0.5) / _NODES)
 
 
 @lru_cache(maxsize=1)
-def _to_coefficients() -> np.ndarray:
+def _to_coefficients() -> Array:
     """Matrix from values at the nodes to Chebyshev coefficients."""
-    matrix = 2.0 / _NODES * np.cos(np.outer(np.arange(_NODES), np.pi * (np.arange(_NODES) + 0.5) / _NODES))
+    matrix: Array = 2.0 / _NODES * np.cos(np.outer(np.arange(_NODES), np.pi * (np.arange(_NODES) + 0.5) / _NODES))
     matrix[0] /= 2
     return matrix
 
 
-def _jet_of_series(a: Activation, side: int, series: Sequence[tuple[np.ndarray, float]], width: float) -> Jet:
+def _jet_of_series(a: Activation, side: int, series: Sequence[tuple[Array, float]], width: float) -> Jet:
     """Derivatives at y = 0: orders 0, 1, 2 from their own series, higher ones by differentiating that of sigma''.
 
-    Orders 0, 1, 2 are taken from the closed form beside 0 where that agrees with the series to the series' own error: exact
-    numbers (a slope of 1) then stay exact.
+    Orders 0, 1, 2 are taken from the closed form beside 0 where that agrees with the series to the series' own error:
+    exact numbers (a slope of 1) then stay exact.
     """
     derivatives, noise = [], []
     for k in range(_ORDERS):
@@ -245,13 +250,14 @@ def _jet_of_series(a: Activation, side: int, series: Sequence[tuple[np.ndarray, 
 
 
 @lru_cache(maxsize=64)
-def _end_derivatives(count: int, times: int) -> np.ndarray:
+def _end_derivatives(count: int, times: int) -> Array:
     """|T_j^(times)(-1)| for j < count: prod_i (j**2 - i**2)/(2i + 1)."""
     j = np.arange(count, dtype=float)
     found = np.ones(count)
     for i in range(times):
         found = found * (j**2 - i**2) / (2 * i + 1)
-    return np.abs(found)
+    sizes: Array = np.abs(found)
+    return sizes
 
 
 def _clean(value: float) -> float:
@@ -268,12 +274,37 @@ def _expand_singular(a: Activation) -> Expansion:
     nothing = _without_zero(value, slopes, a2, None)
     if nothing is not None:
         return nothing
-    kernel = torch.tensor([1e-10, 1e-9], dtype=torch.float64)
-    corrections = average(a, kernel, (0, 0)).value / (a2 * kernel) - 1
+    kernel = torch.logspace(-10, -2, 9, dtype=torch.float64)
+    g = average(a, kernel, (0, 0)).value / (a2 * kernel) - 1
     perp = average(a, kernel, (1, 1)).value / a2 - 1
-    exponent = math.log10(abs(float(corrections[1] / corrections[0])))
-    scale = float(kernel[0]) ** exponent
+    start = min([*(i for i, c in enumerate(g.tolist()) if abs(c) > 1e-8), 7])  # beyond rounding
+    kernel, g, perp = (v[start : start + 2] for v in (kernel, g, perp))
+    if not float(perp[0].abs()) < 0.5:  # sigma' has no limit at 0: what stands beside 0 does not last
+        nothing = _without_zero(value, slopes, math.inf, None)
+        assert nothing is not None
+        return nothing
+    fitted = math.log10(abs(float(g[1] / g[0])))
+    simple = float(Fraction(fitted).limit_denominator(12))
+    exponent = simple if abs(simple - fitted) < 0.01 else fitted
+
+    def coefficient(corrections: Tensor) -> float:  # a K**s + b K**(2s), solved for a
+        low, high = (float(c) / float(k) ** exponent for c, k in zip(corrections, kernel, strict=True))
+        step = 10.0**-exponent
+        return float((low - step * high) / (1 - step))
+
     return Expansion(
-        value, slopes, a2, None, None, None, None, "power", exponent, float(corrections[0]) / scale, float(perp[0]) / scale,
-        False, None, "σ'' is singular at 0; the leading power of K was read off g between K = 1e-10 and 1e-9",
-    )  # fmt: skip
+        value=value,
+        slopes=slopes,
+        a2=a2,
+        a_half=None,
+        a1=None,
+        b_half=None,
+        b1=None,
+        order="power",
+        exponent=exponent,
+        coefficient=coefficient(g),
+        perp_coefficient=coefficient(perp),
+        perp_leads=False,
+        jets=None,
+        reason=f"σ'' is singular at 0; the leading power of K was read off g near K = {float(kernel[0]):.1g}",
+    )

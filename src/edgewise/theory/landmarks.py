@@ -1,9 +1,9 @@
 """Where a function changes sign: the scanning behind the calculus facts of an activation.
 
-The line is cut at the kinks; on each stretch a derivative is sampled on a grid that is linear near 0 and logarithmic towards 0,
-towards the kinks and far out, its sign changes are closed in on (all at once) to the last bit, and points where it touches
-0 are found too. Values that are rounding noise beside the function's own size count as zero and take the sign of what
-surrounds them, so that a tail that underflows is no sign change.
+The line is cut at the kinks; on each stretch a derivative is sampled on a grid that is linear near 0 and logarithmic
+towards 0, towards the kinks and far out, its sign changes are closed in on (all at once) to the last bit, and points
+where it touches 0 are found too. Values that are rounding noise beside the function's own size count as zero and take the
+sign of what surrounds them, so that a tail that underflows is no sign change.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -55,7 +56,7 @@ def stretches(a: Activation) -> list[Stretch]:
     grid = torch.unique(torch.cat(around))
     edges = [-math.inf, *sorted(set(a.kinks)), math.inf]
     found = []
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in pairwise(edges):
         inside = grid[(grid > low) & (grid < high)]
         if len(inside) < 16 and math.isfinite(low) and math.isfinite(high):
             inside = torch.unique(torch.cat([inside, torch.linspace(low, high, 66, dtype=torch.float64)[1:-1]]))
@@ -139,6 +140,6 @@ def _touches(f: Callable[[Tensor], Tensor], x: Tensor, v: Tensor, sign: Tensor, 
         low = points.gather(1, (best - 1).clamp_min(0))[:, 0]
         high = points.gather(1, (best + 1).clamp_max(_SPLIT - 1))[:, 0]
     middle = 0.5 * (low + high)
-    # A double zero is located to sqrt(eps) of the bracket, where |v| has come down to about eps of its size at the ends.
+    # A double zero is located to sqrt(eps) of the bracket, where |v| has come down to about eps of its size there.
     touching = middle[f(middle).abs() <= 1e-12 * scale]
     return sorted({0.0 if abs(t) < 1e-7 else t for t in touching.tolist()})

@@ -1,10 +1,14 @@
-"""Calculus facts of an activation: range, Lipschitz constants, where it rises and bends, limits (for GELU: Lee, arXiv 2305.12073)."""
+"""Calculus facts of an activation: range, Lipschitz constants, where it rises and bends, limits.
+
+For GELU these are the facts of Lee, arXiv 2305.12073; here they are found for any function.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -24,7 +28,7 @@ _BESIDE = 1e-12
 
 @dataclass(frozen=True)
 class Bound:
-    """An infimum or supremum: its value, the x where it is attained (None where it is only approached) and `where` in words."""
+    """An infimum or supremum: its value, the single x where it is attained (or None) and `where` in words."""
 
     value: float
     at: float | None
@@ -58,8 +62,8 @@ class Properties:
     limits: sigma at -inf, +inf; asymptotic_slopes: sigma' there (nan where there is none).
     monotone, curvature: regions that tile the line. stationary_points: sigma' = 0, or changes sign at a kink.
     inflection_points: sigma'' changes sign. zeros: isolated ones; zero_regions: intervals where sigma = 0.
-    oscillates: infinitely many extrema towards -inf, +inf; then only what lies within `window` is listed, and `period` is
-        the distance from one maximum to the next out there (None where it does not oscillate).
+    oscillates: infinitely many inflections towards -inf, +inf; then only what lies within `window` is listed, and
+        `period` is the length of one swing out there (None where it does not oscillate).
     """
 
     infimum: Bound
@@ -91,17 +95,20 @@ class Properties:
 
 
 def properties(a: Activation | object) -> Properties:
-    """The calculus facts of an activation, by scanning its closed forms between its kinks and closing in on what changes sign."""
+    """The calculus facts of an activation, from scanning its closed forms between kinks for changes of sign."""
     act = activation(a)
     parts = stretches(act)
     zeros, first, second = ([sign_pattern(act, part, order) for part in parts] for order in (0, 1, 2))
-    oscillates = _oscillates(first)
+    oscillates = _oscillates(second)
     limits = tuple(_limit(act, 0, side, oscillates) for side in (0, 1))
     slopes = tuple(_limit(act, 1, side, oscillates) for side in (0, 1))
     bends = tuple(_limit(act, 2, side, oscillates) for side in (0, 1))
     window = (-_SHOWN if oscillates[0] else -math.inf, _SHOWN if oscillates[1] else math.inf)
-    turning = [x for p in first for x in (*p.crossings, *p.touches)]
-    bending = [x for p in second for x in (*p.crossings, *p.touches)]
+    dense = (-NEAR if oscillates[0] else -math.inf, NEAR if oscillates[1] else math.inf)  # beyond, samples miss turns
+    turning, bending = (
+        [x for p in patterns for x in (*p.crossings, *p.touches) if dense[0] < x < dense[1]]
+        for patterns in (first, second)
+    )
     sigma_bounds = _bounds(act, 0, parts, turning, limits, oscillates)
     slope_bounds = _bounds(act, 1, parts, bending, slopes, oscillates)
     monotone = _regions(first, ("decreasing", "constant", "increasing"), window)
@@ -126,7 +133,7 @@ def properties(a: Activation | object) -> Properties:
         homogeneity=act.homogeneity,
         kinks=act.kinks,
         oscillates=oscillates,
-        period=_period(first, oscillates),
+        period=_period(second, oscillates),
         window=window,
     )
 
@@ -135,25 +142,32 @@ def _at(a: Activation, x: float, order: int) -> float:
     return float(closed_form(a, torch.tensor([x], dtype=torch.float64), order)[0])
 
 
+def _read(a: Activation, x: float, order: int) -> float:
+    """sigma^(order) at a point that is itself rounded: 0 where the value is no more than what that rounding makes."""
+    value = _at(a, x, order)
+    slack = 1e-15 * max(1.0, abs(x)) * sum(abs(_at(a, x, order + k)) for k in range(1, 3 - min(order, 1)))
+    return 0.0 if abs(value) <= slack else value
+
+
 def _sides(x: float) -> tuple[float, float]:
     """Points just left and right of x."""
     step = _BESIDE * max(1.0, abs(x))
     return x - step, x + step
 
 
-# --- towards infinity ------------------------------------------------------------------------------------------------------
+# --- towards infinity -------------------------------------------------------------------------------------------------
 
 
-def _oscillates(first: Sequence[SignPattern]) -> tuple[bool, bool]:
-    """Whether sigma' keeps changing sign to the left and to the right of what is sampled densely."""
-    turns = [x for p in first for x in p.crossings]
+def _oscillates(second: Sequence[SignPattern]) -> tuple[bool, bool]:
+    """Whether sigma'' keeps changing sign towards the ends of what is sampled densely, left and right."""
+    turns = [x for p in second for x in p.crossings]
     left, right = (sum(NEAR / 2 < side * x < NEAR for x in turns) >= 3 for side in (-1, 1))
     return left, right
 
 
-def _period(first: Sequence[SignPattern], oscillates: tuple[bool, bool]) -> float | None:
+def _period(second: Sequence[SignPattern], oscillates: tuple[bool, bool]) -> float | None:
     side = 1 if oscillates[1] else -1
-    turns = sorted(side * x for p in first for x in p.crossings if NEAR / 2 < side * x < NEAR)
+    turns = sorted(side * x for p in second for x in p.crossings if NEAR / 2 < side * x < NEAR)
     return 2 * (turns[-1] - turns[0]) / (len(turns) - 1) if any(oscillates) else None
 
 
@@ -163,8 +177,8 @@ def _limit(a: Activation, order: int, side: int, oscillates: tuple[bool, bool]) 
         return a.limits[side]
     sign = 2 * side - 1
     if oscillates[side]:
-        near, far = (_amplitude(a, order, sign * x) for x in (1e3, 1e5))
-        return 0.0 if far < 0.2 * near and far < 1e-3 else math.nan
+        (_, near), (middle, far) = (_spread(a, order, sign * x) for x in (1e3, 1e5))
+        return _rounded(middle) if far < 0.2 * near and far < 1e-3 else math.nan
     v = [_at(a, sign * x, order) for x in (1e3, 1e5, 1e7)]
     if not all(math.isfinite(y) for y in v):
         known = [y for y in v if not math.isnan(y)]
@@ -180,12 +194,15 @@ def _rounded(x: float) -> float:
     return 0.0 if abs(x) < 1e-6 else float(f"{x:.7g}") if abs(float(f"{x:.7g}") - x) < 1e-9 * abs(x) else x
 
 
-def _amplitude(a: Activation, order: int, x: float) -> float:
+def _spread(a: Activation, order: int, x: float) -> tuple[float, float]:
+    """Middle and width of the values of sigma^(order) from x to 1.05 x."""
     beyond = torch.linspace(x, 1.05 * x, 4001, dtype=torch.float64)
-    return float(closed_form(a, beyond, order).abs().max())
+    v = closed_form(a, beyond, order)
+    low, high = float(v.min()), float(v.max())
+    return 0.5 * (low + high), high - low
 
 
-# --- bounds ----------------------------------------------------------------------------------------------------------------
+# --- bounds -----------------------------------------------------------------------------------------------------------
 
 
 def _bounds(
@@ -197,43 +214,41 @@ def _bounds(
     oscillates: tuple[bool, bool],
 ) -> tuple[Bound, Bound]:
     """Infimum and supremum of sigma^(order): over turning points, both sides of every kink, and the two ends."""
-    seen = [Bound(_at(a, x, order), x, f"x = {x:.7g}") for x in turning]
+    seen = [Bound(_read(a, x, order), x, f"x = {x:.7g}") for x in turning]
     for kink in a.kinks:
         if order == 0 and a.smoothness >= 0:
             seen.append(Bound(_at(a, kink, 0), kink, f"x = {kink:.7g}"))
         else:
             beside = zip(_sides(kink), ("below", "above"), strict=True)
             seen += [Bound(_tidy(_at(a, x, order)), None, f"x → {kink:.7g} from {word}") for x, word in beside]
-    if not seen:
+    if not seen and order < 2:
         seen.append(Bound(_at(a, 0.0, order), 0.0, "x = 0"))
     for end, word, falls in zip(limits, ("−∞", "+∞"), oscillates, strict=True):
         if math.isnan(end):
             sign = -1 if word == "−∞" else 1
-            if falls and _amplitude(a, order, sign * 1e5) > 5 * _amplitude(a, order, sign * 1e3):
+            if falls and _spread(a, order, sign * 1e5)[1] > 5 * _spread(a, order, sign * 1e3)[1]:
                 seen += [Bound(extreme, None, f"x → {word}, oscillating") for extreme in (-math.inf, math.inf)]
         else:
             seen.append(Bound(end, None, f"x → {word}"))
     constant = [s for s in parts if bool((s.values[order] == s.values[order][0]).all())]
-    low, high = (_extreme(seen, sign) for sign in (-1, 1))
-    return _attained(low, constant, order), _attained(high, constant, order)
+    for s in constant:
+        seen.append(Bound(float(s.values[order][0]), None, f"everywhere {_interval(s.low, s.high)}"))
+    return _extreme(seen, -1), _extreme(seen, 1)
 
 
 def _extreme(seen: Sequence[Bound], sign: int) -> Bound:
-    """The largest (sign 1) or smallest (sign -1) of the bounds; of equal ones an attained one nearest to 0."""
+    """The largest (sign 1) or smallest (sign -1) bound; of equal ones a whole stretch, then the one nearest to 0."""
     best = max(sign * b.value for b in seen)
     level = [b for b in seen if sign * b.value >= best - 1e-13 * max(1.0, abs(best))] if math.isfinite(best) else seen
     level = [b for b in level if math.isfinite(best) or sign * b.value == best]
-    return min(level, key=lambda b: (b.at is None, abs(b.at or 0.0)))
+    ends = {b.where for b in level}
+    if all(b.at is None and "∞" in b.where for b in level) and len(ends) == 2:
+        return Bound(level[0].value, None, level[0].where.replace("−∞", "±∞").replace("+∞", "±∞"))
 
+    def order(b: Bound) -> tuple[bool, bool, float, bool]:
+        return not b.where.startswith("everywhere"), b.at is None, round(abs(b.at or 0.0), 9), (b.at or 0.0) < 0
 
-def _attained(bound: Bound, constant: Sequence[Stretch], order: int) -> Bound:
-    """A bound that is only approached as far as single points go may be attained on a whole stretch where it is constant."""
-    if bound.at is not None:
-        return bound
-    for s in constant:
-        if abs(float(s.values[order][0]) - bound.value) <= 1e-13 * max(1.0, abs(bound.value)):
-            return Bound(bound.value, float(s.x[len(s.x) // 2]), f"everywhere {_interval(s.low, s.high)}")
-    return bound
+    return min(level, key=order)
 
 
 def _interval(low: float, high: float) -> str:
@@ -255,25 +270,40 @@ def _slope_lipschitz(
         left, right = (_at(a, x, 1) for x in _sides(kink))
         if abs(right - left) > 1e-8 * max(1.0, abs(left), abs(right)):
             return Bound(math.inf, None, f"x = {kink:.7g}, where σ' jumps")
-    extremes = []
-    for s in parts:  # extrema of sigma'': sampled, then refined by a parabola through the three best points
-        v = s.values[2]
-        extremes += [_peak(a, s, int(v.argmax())), _peak(a, s, int(v.argmin()))]
-    return _largest(_bounds(a, 2, parts, extremes, bends, oscillates))
+    extremes = [_peak(a, s) for s in parts if not bool((s.values[2] == s.values[2][0]).all())]
+    return _largest(_bounds(a, 2, parts, [x for x in extremes if x is not None], bends, oscillates))
 
 
-def _peak(a: Activation, s: Stretch, index: int) -> float:
+def _peak(a: Activation, s: Stretch) -> float | None:
+    """Where |sigma''| is largest inside a stretch, nearest to 0 if at several x; None where it is largest at an end."""
+    size = s.values[2].abs()
+    if int(size.argmax()) in (0, len(s.x) - 1):
+        return None
+    level = torch.nonzero(size[1:-1] >= (1 - 1e-3) * size.max()).flatten() + 1
+    nearest = int(level[s.x[level].abs().argmin()])
+    peaks = [_closed_in_peak(a, s, i) for i in (int(size.argmax()), nearest)]
+    heights = [abs(_at(a, x, 2)) for x in peaks]
+    best = peaks[1] if heights[1] >= heights[0] * (1 - 1e-12) else peaks[0]
+    at_zero = abs(best) < 1e-6 and s.low < 0 < s.high and abs(_at(a, 0.0, 2)) >= max(heights) * (1 - 1e-12)
+    return 0.0 if at_zero else best
+
+
+def _closed_in_peak(a: Activation, s: Stretch, index: int) -> float:
+    """The local maximum of |sigma''| by climbing over the samples from this one, then inside its neighbours."""
     from scipy.optimize import minimize_scalar
 
-    if index in (0, len(s.x) - 1):
-        return float(s.x[index])
-    low, high = float(s.x[index - 1]), float(s.x[index + 1])
-    sign = -1.0 if float(s.values[2][index]) > 0 else 1.0
-    best = minimize_scalar(lambda x: sign * _at(a, x, 2), bounds=(low, high), method="bounded", options={"xatol": 1e-9})
-    return float(best.x) if -sign * float(best.fun) * -1 <= sign * float(s.values[2][index]) else float(s.x[index])
+    size = s.values[2].abs()
+    while 0 < index < len(s.x) - 1 and float(size[index - 1 : index + 2].max()) > float(size[index]):
+        index += 1 if size[index + 1] > size[index - 1] else -1
+    low, high = (float(s.x[min(max(i, 0), len(s.x) - 1)]) for i in (index - 1, index + 1))
+    best = minimize_scalar(lambda x: -abs(_at(a, x, 2)), bounds=(low, high), method="bounded", options={"xatol": 1e-9})
+    found = [0.0] if low < 0 < high else []
+    found += [float(s.x[index]), float(best.x)]
+    top = max(abs(_at(a, x, 2)) for x in found)
+    return next(x for x in found if abs(_at(a, x, 2)) >= top * (1 - 1e-15))
 
 
-# --- regions and points ----------------------------------------------------------------------------------------------------
+# --- regions and points -----------------------------------------------------------------------------------------------
 
 
 def _regions(
@@ -283,13 +313,15 @@ def _regions(
     return _joined([(lo, hi, names[sign + 1]) for p in patterns for lo, hi, sign in p.signs], window)
 
 
-def _joined(intervals: Sequence[tuple[float, float, str]], window: tuple[float, float]) -> tuple[Region, ...]:
+def _joined(
+    intervals: Sequence[tuple[float, float, str]], window: tuple[float, float], cuts: Sequence[float] = ()
+) -> tuple[Region, ...]:
     joined: list[Region] = []
     for low, high, kind in intervals:
         lo, hi = max(low, window[0]), min(high, window[1])
         if hi <= lo:
             continue
-        if joined and joined[-1].kind == kind:
+        if joined and joined[-1].kind == kind and lo not in cuts:
             joined[-1] = Region(joined[-1].low, hi, kind)
         else:
             joined.append(Region(lo, hi, kind))
@@ -297,45 +329,45 @@ def _joined(intervals: Sequence[tuple[float, float, str]], window: tuple[float, 
 
 
 def _curvature(a: Activation, second: Sequence[SignPattern], window: tuple[float, float]) -> tuple[Region, ...]:
-    """Convex, concave and linear regions; at a kink where sigma' jumps against the bend on both sides a region ends."""
+    """Convex, concave and linear regions, cut where sigma' jumps; one region where all bends and corners agree."""
     intervals = [(lo, hi, ("concave", "linear", "convex")[s + 1]) for p in second for lo, hi, s in p.signs]
-    merged: list[tuple[float, float, str]] = []
-    for low, high, kind in intervals:
-        if merged and low in a.kinks and a.smoothness >= 0:
-            left, right = (_at(a, x, 1) for x in _sides(low))
-            turn = 0.0 if abs(right - left) < 1e-8 * max(1.0, abs(left)) else right - left
-            before = merged[-1][2]
-            # One bend across the kink: straight pieces count with either, and the corner itself must bend the same way.
-            for bend, sign in (("convex", 1), ("concave", -1)):
-                if {before, kind} <= {bend, "linear"} and turn * sign > 0:
-                    merged[-1] = (merged[-1][0], merged[-1][1], bend)
-                    kind = bend
-            if before == kind and turn != 0 and (turn > 0) != (kind == "convex"):
-                merged.append((low, high, kind))
-                continue
-        merged.append((low, high, kind))
-    return _joined(merged, window)
+    corners = {k: _corner(a, k) for k in a.kinks}
+    bends = {kind for _, _, kind in intervals} - {"linear"} | {c for c in corners.values() if c}
+    if len(bends) == 1 and "jump" not in bends:
+        return _joined([(-math.inf, math.inf, bends.pop())], window)
+    return _joined(intervals, window, cuts=[k for k, c in corners.items() if c])
+
+
+def _corner(a: Activation, kink: float) -> str:
+    """How sigma bends at a kink: "" where sigma' is continuous, "jump" where sigma itself is not."""
+    left, right = _sides(kink)
+    if abs(_at(a, right, 0) - _at(a, left, 0)) > 1e-8:
+        return "jump"
+    turn = _at(a, right, 1) - _at(a, left, 1)
+    if abs(turn) <= 1e-8 * max(1.0, abs(_at(a, left, 1))):
+        return ""
+    return "convex" if turn > 0 else "concave"
 
 
 def _stationary(
     a: Activation, monotone: Sequence[Region], touches: Sequence[float], window: tuple[float, float]
 ) -> tuple[Point, ...]:
-    """Extrema between regions of opposite trend, flat inflections inside a region; constant regions have no single point."""
+    """Extrema between regions of opposite trend, flat points inside a region; constant regions have no single point."""
     points = []
-    for left, right in zip(monotone, monotone[1:], strict=False):
+    for left, right in pairwise(monotone):
         pair = (left.kind, right.kind)
         if pair in {("decreasing", "increasing"), ("increasing", "decreasing")} and a.smoothness >= 0:
             kind: Kind = "minimum" if pair[0] == "decreasing" else "maximum"
-            points.append(Point(right.low, _at(a, right.low, 0), kind))
-    points += [Point(x, _at(a, x, 0), "inflection") for x in touches if window[0] < x < window[1]]
+            points.append(Point(right.low, _read(a, right.low, 0), kind))
+    points += [Point(x, _read(a, x, 0), "inflection") for x in touches if window[0] < x < window[1]]
     return tuple(sorted(points, key=lambda p: p.x))
 
 
 def _inflections(a: Activation, curvature: Sequence[Region]) -> tuple[Point, ...]:
     bends = [r for r in curvature if r.kind != "linear"]
     return tuple(
-        Point(right.low, _at(a, right.low, 0), "inflection")
-        for left, right in zip(bends, bends[1:], strict=False)
+        Point(right.low, _read(a, right.low, 0), "inflection")
+        for left, right in pairwise(bends)
         if left.kind != right.kind and left.high == right.low
     )
 

@@ -8,7 +8,8 @@ import torch
 
 from edgewise.activations.activation import Activation
 from edgewise.activations.differentiable import closed_form
-from edgewise.theory.criticality import Criticality, CriticalPoint
+from edgewise.theory.critical_point import CriticalPoint
+from edgewise.theory.criticality import Criticality, degree_of
 
 
 def verdict(a: Activation, found: Criticality) -> str:
@@ -22,7 +23,9 @@ def verdict(a: Activation, found: Criticality) -> str:
 
 
 def _sentence(text: str) -> str:
-    return text[0].upper() + text[1:].rstrip(".") + "."
+    """Capitalised where the first letter is a word's, not a symbol's: σ must not become Σ."""
+    head = text[0].upper() if text[0].isascii() else text[0]
+    return head + text[1:].rstrip(".") + "."
 
 
 def _why(found: Criticality) -> list[str]:
@@ -56,10 +59,11 @@ def _where(point: CriticalPoint) -> str:
 def _why_none(a: Activation, found: Criticality) -> list[str]:
     if a.smoothness < 0:
         return [
-            "No critical point: σ jumps, so σ' contains a delta function, ⟨σ'²⟩ is infinite and no C_W > 0 makes χ⊥ = 1."
+            "No critical point: σ jumps, so σ' contains a delta function, ⟨σ'²⟩ is infinite and no C_W > 0 "
+            "makes χ⊥ = 1."
         ]
-    if a.homogeneity is not None:
-        return _why_not_homogeneous(a, a.homogeneity)
+    if (degree := degree_of(a)) is not None:
+        return _why_not_homogeneous(a, degree)
     assert found.scan is not None
     assert found.asymptotics is not None
     m = found.scan.moments
@@ -79,13 +83,15 @@ def _why_none(a: Activation, found: Criticality) -> list[str]:
         sentences.append(f"No critical point: χ∥/χ⊥ = {high:.6g} at every K, whatever C_W.")
     elif len(sure) and bool((sure > 0).all()):
         sentences.append(
-            f"No critical point: χ∥ > χ⊥ at every finite K (the ratio runs from {low:.4g} to {high:.4g}), so the two cannot be 1 together."
+            f"No critical point: χ∥ > χ⊥ at every finite K (the ratio runs from {low:.4g} to {high:.4g}), so the two "
+            "cannot be 1 together."
         )
     elif bool((m.parallel[live] <= 0).all()):
         sentences.append("No critical point: g(K) falls with K, so χ∥ < 0 at every K and can never be 1.")
     else:
         sentences.append(
-            f"No critical point: χ∥ < χ⊥ at every K (the ratio never exceeds {high:.4g}), so the two cannot be 1 together."
+            f"No critical point: χ∥ < χ⊥ at every K (the ratio never exceeds {high:.4g}), so the two cannot be 1 "
+            "together."
         )
     return sentences + _at_the_ends(found)
 
@@ -114,11 +120,13 @@ def _why_not_homogeneous(a: Activation, p: float) -> list[str]:
         f"No critical point: σ(cx) = c^{p:g} σ(x) makes χ∥/χ⊥ = (2p−1)/p = {ratio:.6g} at every K and every C_W, "
         "so the two cannot be 1 together."
     ]
-    law = f"K_l = K_c (K₀/K_c)^({p:g}^l) with K_c = {threshold:.4g} C_W^({-1 / (p - 1):.4g})"
+    power = 1 / (p - 1)
+    factor = "" if abs(power) < 1e-12 else "/C_W" if power == 1 else f"·C_W^({-power:.4g})"
+    law = f"K_l = K_c (K₀/K_c)^({p:g}^l) with K_c = {threshold:.4g}{factor}"
     if p > 1:
         sentences.append(
-            f"With C_b = 0 the kernel follows the double-exponential law {law}: it explodes above K_c and vanishes below, "
-            f"and at K_c itself χ∥ = {p:g}, χ⊥ = {p * p / (2 * p - 1):.4g}."
+            f"With C_b = 0 the kernel follows the double-exponential law {law}: it explodes above K_c and vanishes "
+            f"below, and at K_c itself χ∥ = {p:g}, χ⊥ = {p * p / (2 * p - 1):.4g}."
         )
     else:
         sentences.append(

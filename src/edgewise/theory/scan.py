@@ -1,4 +1,4 @@
-"""g, chi_parallel and chi_perp of one activation over twenty decades of K: what the search for critical points looks at."""
+"""g, chi_parallel and chi_perp of one activation over twenty decades of K: where critical points are looked for."""
 
 from __future__ import annotations
 
@@ -72,7 +72,8 @@ def scan(a: Activation) -> Scan:
         found, shortened = moments(a, grid[first : last + 1]), str(error)
     usable = torch.isfinite(found.g) & torch.isfinite(found.parallel) & torch.isfinite(found.perp) & (found.g > _TINY)
     usable &= torch.isfinite(found.noise) & ((found.perp > _TINY) | (found.perp == 0) & (found.g > _TINY))
-    if not bool(usable.all()):
+    constant = bool((found.perp == 0).all()) and bool(torch.isfinite(found.g).all())
+    if not constant and not bool(usable.all()):
         found = Moments(*(getattr(found, name)[usable] for name in ("kernel", "g", "parallel", "perp", "noise")))
         shortened = shortened or "averages under- or overflow outside this range"
     if not len(found.kernel):
