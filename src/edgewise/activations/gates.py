@@ -22,6 +22,7 @@ from edgewise.activations.elementary import (
     normal_cdf,
     normal_density,
     sech_squared,
+    slope_times,
     softplus,
     step,
 )
@@ -115,7 +116,7 @@ GELU_TANH = register(
 
 
 def _swish(x: Tensor, beta: Value) -> Tensor:
-    return damped(x, logistic(beta * x))
+    return damped(x, logistic(slope_times(beta, x)))
 
 
 def _swish_first(x: Tensor, beta: float) -> Tensor:
@@ -126,12 +127,12 @@ def _swish_first(x: Tensor, beta: float) -> Tensor:
 
 
 def _swish_second(x: Tensor, beta: float) -> Tensor:
-    u = _clamped(beta * x)
+    u = _clamped(slope_times(beta, x))
     return beta * logistic_slope(u) * (2 - u * torch.tanh(0.5 * u))
 
 
 def _swish_third(x: Tensor, beta: float) -> Tensor:
-    u = _clamped(beta * x)
+    u = _clamped(slope_times(beta, x))
     slope = logistic_slope(u)
     return beta * beta * slope * (u * (1 - 6 * slope) - 3 * torch.tanh(0.5 * u))
 
