@@ -13,13 +13,9 @@ Number = float | Tensor
 """A float, or a float64 tensor of many values that broadcast against each other (one flow each)."""
 
 
-def _tensor(value: object) -> Tensor:
-    return torch.as_tensor(value, dtype=torch.float64)
-
-
 def positive(name: str, value: object, suggestion: str = "1.0") -> Tensor:
     """`value` as float64. Raises DomainError unless every entry is finite and > 0."""
-    tensor = _tensor(value)
+    tensor = _tensor(name, value, suggestion)
     if not bool(((tensor > 0) & torch.isfinite(tensor)).all()):
         raise DomainError(f"{name}={_shown(value)} given, expected finite numbers > 0; try {name}={suggestion}")
     return tensor
@@ -27,7 +23,7 @@ def positive(name: str, value: object, suggestion: str = "1.0") -> Tensor:
 
 def not_negative(name: str, value: object, suggestion: str = "0.0") -> Tensor:
     """`value` as float64. Raises DomainError unless every entry is finite and >= 0."""
-    tensor = _tensor(value)
+    tensor = _tensor(name, value, suggestion)
     if not bool(((tensor >= 0) & torch.isfinite(tensor)).all()):
         raise DomainError(f"{name}={_shown(value)} given, expected finite numbers >= 0; try {name}={suggestion}")
     return tensor
@@ -61,6 +57,13 @@ def broadcast(*tensors: Tensor) -> list[Tensor]:
     except RuntimeError:
         shapes = ", ".join(str(tuple(t.shape)) for t in tensors)
         raise DomainError(f"shapes {shapes} given, expected shapes that broadcast; try scalars") from None
+
+
+def _tensor(name: str, value: object, suggestion: str) -> Tensor:
+    try:
+        return torch.as_tensor(value, dtype=torch.float64)
+    except (TypeError, ValueError, RuntimeError):
+        raise DomainError(f"{name}={value!r} given, expected a number or a tensor; try {name}={suggestion}") from None
 
 
 def _shown(value: object) -> str:

@@ -216,7 +216,7 @@ def _reason(a: Activation, kernel: Tensor, diverged: Tensor, vanished: Tensor, h
         )
     k0, last = float(kernel[0]), float(kernel[-1])
     if diverged:
-        return f"{a.spec}: diverged at layer {int(diverged)} (K exceeds the largest float64), from K={k0:.4g}"
+        return f"{a.spec}: diverged at layer {int(diverged)} (K has no finite float64 value), from K={k0:.4g}"
     if vanished:
         return f"{a.spec}: vanished at layer {int(vanished)} (K is below the smallest float64), from K={k0:.4g}"
     course = f"{a.spec}: K goes from {k0:.4g} to {last:.4g} in {depth} layer{'s' if depth > 1 else ''}"
