@@ -1,7 +1,7 @@
 """How every figure looks, and how it becomes a file or inline SVG whose colours follow the page's theme.
 
-Figures are drawn in the light palette below. Inline SVG has each of these colours replaced by the CSS variable of the same
-role, so that the page decides what "ink" or "blue" is, in light and in dark.
+Figures are drawn in the light palette below. Inline SVG has each of these colours replaced by the CSS variable of the
+same role, so that the page decides what "ink" or "blue" is, in light and in dark.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 P = ParamSpec("P")
@@ -35,7 +36,7 @@ DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1.2, 1.4)), (0, (6, 2, 1.2, 2)
 """Lines differ in their dashes as well as in colour."""
 
 WIDTH, HEIGHT = 4.7, 3.3
-"""Inches of one figure: at 96 px per inch its 9 pt text is readable on a phone, and two stand side by side on a desk."""
+"""Inches of one figure: at 96 px per inch its text is readable on a phone, and two stand side by side on a desk."""
 
 _STYLE: dict[str, Any] = {
     "font.family": "DejaVu Sans",
@@ -80,7 +81,7 @@ _STYLE: dict[str, Any] = {
 
 @contextmanager
 def style() -> Iterator[None]:
-    """The look of every figure, for as long as the context lasts; the caller's own matplotlib settings come back after."""
+    """The look of every figure, while the context lasts; the caller's own matplotlib settings come back after."""
     import matplotlib
 
     with matplotlib.rc_context():
@@ -126,8 +127,20 @@ def legend_above(axes: Axes, columns: int = 3) -> None:
         )
 
 
+def log_ticks(axis: Axis, low: float, high: float) -> None:
+    """Ticks of a logarithmic axis: 1, 2, 5 in plain digits over less than two decades, powers of ten over more."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    from edgewise.report.notation import number
+
+    axis.set_minor_formatter(NullFormatter())
+    if high / low < 100.0:
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high / low > 6.0 else (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: number(value, 2)))
+
+
 def inline_svg(figure: Figure, *, key: str, label: str) -> str:
-    """The figure as an ``<svg>`` element to stand in a page: theme colours, ids unique under `key`, `label` as its text.
+    """The figure as an ``<svg>`` element of a page: theme colours, ids unique under `key`, `label` as its text.
 
     key: letters, digits and hyphens; distinct for every figure of a page.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -38,3 +39,9 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def slug(text: str) -> str:
+    """A file name that resembles `text`: "mrepu(p=2)" becomes "mrepu-p-2"; never empty, never long."""
+    kept = re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-.")
+    return kept[:48].rstrip("-.") or "activation"

@@ -1,6 +1,7 @@
 """What a report is before it is drawn: plain data, which is also its JSON.
 
-A report holds subjects (one an activation), a subject holds parts, a part holds what was computed or why it was not. All are
+A report holds subjects (one an activation), a subject holds parts, a part holds what was computed or why it was not.
+All are
 frozen; a finished part makes a new report.
 """
 
@@ -25,7 +26,8 @@ PARTS = ("theory", "shape", "susceptibility", "flow", "phase", "training")
 class Part:
     """One part of one subject.
 
-    status: "done" (data is there), "failed" (message says why), "skipped" (not asked for), "interrupted" (stopped in the
+    status: "done" (data is there), "failed" (message says why), "skipped" (not asked for), "interrupted" (stopped in
+    the
         middle; data may hold what was finished) or "waiting" (never begun).
     """
 
@@ -80,7 +82,9 @@ class ReportData:
     def missing(self) -> tuple[str, ...]:
         """What is not there, as "relu: training"."""
         unfinished = ("waiting", "interrupted")
-        return tuple(f"{s.spec}: {name}" for s in self.subjects for name, p in s.parts.items() if p.status in unfinished)
+        return tuple(
+            f"{s.spec}: {name}" for s in self.subjects for name, p in s.parts.items() if p.status in unfinished
+        )
 
     def with_part(self, subject: int, name: str, part: Part) -> ReportData:
         changed = self.subjects[subject].with_part(name, part)
@@ -103,7 +107,9 @@ class ReportData:
 def from_dict(stored: Any) -> ReportData:
     """The report that `to_dict` made this of. Raises DataError when it is something else."""
     if not isinstance(stored, dict) or stored.get("format") != FORMAT or stored.get("version") != VERSION:
-        raise DataError(f'this JSON is not a report of format "{FORMAT}" {VERSION}; try the report.json of `edgewise report`')
+        raise DataError(
+            f'this JSON is not a report of format "{FORMAT}" {VERSION}; try the report.json of `edgewise report`'
+        )
     try:
         subjects = tuple(
             Subject(**{**entry, "parts": {name: Part(**part) for name, part in entry["parts"].items()}})
@@ -116,4 +122,6 @@ def from_dict(stored: Any) -> ReportData:
             subjects, stored["settings"], stored["provenance"], stored["date"], interrupted=stored["interrupted"]
         )
     except (KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"this report JSON is damaged ({type(error).__name__}: {error}); make the report again") from error
+        raise DataError(
+            f"this report JSON is damaged ({type(error).__name__}: {error}); make the report again"
+        ) from error

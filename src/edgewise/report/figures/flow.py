@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from edgewise.report.drawing import BLUE, DASHES, INK, MUTED, ORANGE, PURPLE, VERMILION, blank, drawn, legend_above
+from edgewise.report.drawing import (
+    BLUE,
+    DASHES,
+    MUTED,
+    ORANGE,
+    PURPLE,
+    VERMILION,
+    blank,
+    drawn,
+    legend_above,
+    log_ticks,
+)
+from edgewise.report.schemes import SCHEME_NAME
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_CEILING, _FLOOR = 1e12, 1e-12
+CEILING, FLOOR = 1e12, 1e-12
 """Kernels beyond these are lost for float32 training; the axis ends there and says at which layer."""
 
 SCHEME_STYLE = {
@@ -20,56 +32,48 @@ SCHEME_STYLE = {
 }
 """Colour, dashes and marker of each initialisation, in every figure."""
 
-SCHEME_NAME = {"recommended": "recommended here", "he": "He", "pytorch": "PyTorch default"}
-
 
 @drawn
 def measured_figure(data: Mapping[str, Any]) -> Figure:
     """The kernel of each random network (thin), the theory (thick) and the predicted spread, against the layer."""
     import numpy as np
 
+    members = _within(_array(data["measured"]["kernel"])[:, :, 0])
+    predicted = _within(_array(data["theory"]["kernel"]))
     layers = np.arange(1, data["depth"] + 1)
-    members = _array(data["measured"]["kernel"])[:, :, 0]
-    predicted = _array(data["theory"]["kernel"])
     figure = blank()
     axes = figure.subplots()
-    for i in range(members.shape[1]):
-        axes.plot(
-            layers, members[:, i], color=MUTED, linewidth=0.6, alpha=0.55, label="one random network" if i == 0 else None
-        )
     low, high = _band_edges(data["band"], len(layers))
     if low is not None:
-        axes.fill_between(layers, low, high, color=BLUE, alpha=0.22, linewidth=0, label="predicted ± 1 sd")
-    axes.plot(layers, predicted, color=BLUE, linewidth=2.4, label="theory, infinitely wide")
+        axes.fill_between(layers, low, high, color=BLUE, alpha=0.3, linewidth=0, label="predicted ±1 sd")
+    _members(axes, layers, members)
+    axes.plot(layers, predicted, color=BLUE, linewidth=2.4, label="theory")
     _logarithmic(axes, np.concatenate([members.ravel(), predicted]))
     axes.set_xlim(1, layers[-1])
     axes.set_xlabel("layer")
-    axes.set_ylabel("kernel $K$ (mean square preactivation)")
+    axes.set_ylabel("kernel $K$")
     legend_above(axes, columns=3)
     return figure
 
 
 @drawn
 def gradient_figure(data: Mapping[str, Any]) -> Figure:
-    """The squared gradient at each layer, relative to the last: every network (thin) against the product of chi_perp."""
+    """The squared gradient at each layer over the last: every network (thin), the product of chi_perp (thick)."""
     import numpy as np
 
-    layers = np.arange(1, data["depth"] + 1)
-    members = _array(data["measured"]["gradient_norm"])[:, :, 0]
+    members = _within(_array(data["measured"]["gradient_norm"])[:, :, 0])
     perp = _array(data["theory"]["chi_perp"])
     logs = np.log(np.where(perp > 0, perp, np.nan))
-    predicted = np.exp(np.concatenate([np.cumsum(logs[:-1][::-1])[::-1], [0.0]]))
+    predicted = _within(np.exp(np.clip(np.concatenate([np.cumsum(logs[:-1][::-1])[::-1], [0.0]]), -700, 700)))
+    layers = np.arange(1, data["depth"] + 1)
     figure = blank()
     axes = figure.subplots()
-    for i in range(members.shape[1]):
-        axes.plot(
-            layers, members[:, i], color=MUTED, linewidth=0.6, alpha=0.55, label="one random network" if i == 0 else None
-        )
+    _members(axes, layers, members)
     axes.plot(layers, predicted, color=VERMILION, linewidth=2.4, label=r"theory: product of $\chi_\perp$")
     _logarithmic(axes, np.concatenate([members.ravel(), predicted]))
     axes.set_xlim(1, layers[-1])
     axes.set_xlabel("layer (the gradient travels from right to left)")
-    axes.set_ylabel("squared gradient / that at the last layer")
+    axes.set_ylabel("squared gradient / last layer's")
     legend_above(axes, columns=2)
     return figure
 
@@ -81,25 +85,32 @@ def schemes_figure(data: Mapping[str, Any]) -> Figure:
 
     figure = blank()
     axes = figure.subplots()
-    flows = {"recommended": data["theory"], **data["usual"]}
+    shown = draw_schemes(axes, data)
+    _logarithmic(axes, np.concatenate(shown))
+    axes.set_xlabel("layer")
+    axes.set_ylabel("kernel $K$, theory")
+    legend_above(axes, columns=3)
+    return figure
+
+
+def draw_schemes(axes: Any, data: Mapping[str, Any]) -> list[Any]:
+    """The kernels of all initialisations into these axes; returns what is shown of each."""
+    import numpy as np
+
     shown = []
-    for name, values in flows.items():
-        colour, dashes, marker = SCHEME_STYLE[name]
-        kernel = _array(values["kernel"])
-        kernel = np.where((kernel <= _CEILING) & (kernel >= _FLOOR), kernel, np.nan)
+    for name, values in {"recommended": data["theory"], **data["usual"]}.items():
+        colour, dashes, _ = SCHEME_STYLE[name]
+        kernel = _within(_array(values["kernel"]))
         layers = np.arange(1, len(kernel) + 1)
         width = 2.4 if name == "recommended" else 1.6
         axes.plot(layers, kernel, color=colour, linestyle=dashes, linewidth=width, label=SCHEME_NAME[name])
         lost = np.flatnonzero(~np.isfinite(kernel))
         if len(lost) and lost[0] > 0:
-            axes.plot([layers[lost[0] - 1]], [kernel[lost[0] - 1]], marker="x", color=colour, markersize=8, mew=2.2)
+            end = lost[0] - 1
+            axes.plot([layers[end]], [kernel[end]], marker="x", color=colour, markersize=8, markeredgewidth=2.2)
         shown.append(kernel)
-    _logarithmic(axes, np.concatenate(shown))
     axes.set_xlim(1, data["depth"])
-    axes.set_xlabel("layer")
-    axes.set_ylabel("kernel $K$, theory")
-    legend_above(axes, columns=3)
-    return figure
+    return shown
 
 
 def _array(values: Any) -> Any:
@@ -109,8 +120,23 @@ def _array(values: Any) -> Any:
     return np.asarray(values, dtype=float)
 
 
+def _within(values: Any) -> Any:
+    """The values, nan where they are beyond what the axes show: matplotlib overflows on 1e300."""
+    import numpy as np
+
+    with np.errstate(invalid="ignore"):
+        return np.where((values <= CEILING) & (values >= FLOOR), values, np.nan)
+
+
+def _members(axes: Any, layers: Any, values: Any) -> None:
+    """One thin line a network."""
+    for i in range(values.shape[1]):
+        label = "random networks" if i == 0 else None
+        axes.plot(layers, values[:, i], color=MUTED, linewidth=0.6, alpha=0.55, label=label)
+
+
 def _band_edges(band: Mapping[str, Any], layers: int) -> tuple[Any, Any]:
-    """Mean - sd and mean + sd of the empirical kernel for the layers where the expansion holds; None where it does nowhere."""
+    """Mean -+ sd of the empirical kernel at the layers where the expansion holds; None where it does nowhere."""
     import numpy as np
 
     if "kernel_mean" not in band:
@@ -134,12 +160,8 @@ def _logarithmic(axes: Any, values: Any) -> None:
     if not len(finite):
         axes.set_ylim(0.1, 10.0)
         return
-    low, high = max(float(finite.min()), _FLOOR), min(float(finite.max()), _CEILING)
+    low, high = max(float(finite.min()), FLOOR), min(float(finite.max()), CEILING)
     middle = np.sqrt(low * high)
     low, high = min(low / 1.4, middle / 4.0), max(high * 1.4, middle * 4.0)
     axes.set_ylim(low, high)
-
-
-def scheme_names(schemes: Sequence[str]) -> list[str]:
-    """The schemes as shown to people."""
-    return [SCHEME_NAME.get(scheme, scheme) for scheme in schemes]
+    log_ticks(axes.yaxis, low, high)

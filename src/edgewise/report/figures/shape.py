@@ -33,7 +33,15 @@ def shape_figure(data: Mapping[str, Any]) -> Figure:
     if kinks:
         place = axes.get_xaxis_transform()
         axes.plot(
-            kinks, [0.0] * len(kinks), "D", color=INK, markersize=4.5, clip_on=False, transform=place, label="kink", zorder=5
+            kinks,
+            [0.0] * len(kinks),
+            "D",
+            color=INK,
+            markersize=4.5,
+            clip_on=False,
+            transform=place,
+            label="kink",
+            zorder=5,
         )
     axes.set_xlim(x[0], x[-1])
     axes.set_ylim(low, high)

@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from edgewise.report.drawing import BLUE, DASHES, GREEN, INK, MUTED, PAPER, VERMILION, blank, drawn, legend_above
+from edgewise.report.drawing import (
+    BLUE,
+    DASHES,
+    GREEN,
+    INK,
+    MUTED,
+    PAPER,
+    VERMILION,
+    blank,
+    drawn,
+    legend_above,
+    log_ticks,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -47,6 +59,15 @@ def susceptibility_figure(data: Mapping[str, Any], *, critical: Sequence[tuple[f
             axes.axvline(value, color=MUTED, linewidth=1.0, linestyle=(0, (3, 2)))
             axes.plot([value], [height], "o", color=INK, markeredgecolor=PAPER, markersize=7, zorder=5)
         above.annotate(text, (value, 1.0), xytext=(7, 9), textcoords="offset points", fontsize=8.5)
+    if any(value == 0.0 for value, _ in critical):
+        below.annotate(
+            "← $K^*=0$",
+            (0.0, 1.0),
+            xycoords=("axes fraction", "data"),
+            xytext=(4, 5),
+            textcoords="offset points",
+            fontsize=8.5,
+        )
     return figure
 
 
@@ -65,4 +86,6 @@ def _clip(axes: Any, values: Any, low: float, high: float) -> None:
     finite = values[np.isfinite(values)]
     bottom = max(low, float(finite.min()) / 1.3) if len(finite) else low
     top = min(high, float(finite.max()) * 1.3) if len(finite) else high
-    axes.set_ylim(min(bottom, 0.7), max(top, 1.4))
+    low, high = min(bottom, 0.7), max(top, 1.4)
+    axes.set_ylim(low, high)
+    log_ticks(axes.yaxis, low, high)

@@ -1,4 +1,4 @@
-"""The kernel from layer to layer: theory, random networks, the predicted spread, and the usual initialisations beside it."""
+"""The kernel from layer to layer: theory, random networks, their predicted spread, the usual initialisations."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 import torch
 
-from edgewise import theory
 from edgewise.activations import Activation
 from edgewise.errors import EdgewiseError
 from edgewise.measure.jsonable import jsonable
 from edgewise.measure.simulate import simulate
-from edgewise.theory.finite_width import VALID_UP_TO
+from edgewise.theory.finite_width import VALID_UP_TO, four_point_vertex
+from edgewise.theory.flow import kernel_flow
 
 
 def flow(
@@ -28,10 +28,11 @@ def flow(
 ) -> dict[str, Any]:
     """Kernel and gradient of `members` networks of this depth and width against theory, all started as recommended.
 
-    initialisation: c_w, c_b and k0 as recommended; usual: the same of other initialisations by name, followed in theory only.
+    initialisation: c_w, c_b and k0 as recommended; usual: the same of other initialisations by name, followed in
+    theory only.
     """
     start = {key: float(initialisation[key]) for key in ("c_w", "c_b", "k0")}
-    predicted = theory.kernel_flow(a, depth, **start)
+    predicted = kernel_flow(a, depth, **start)
     measured = simulate(a, depth, width, members, gradients=True, seed=seed, on_progress=on_progress, **start)
     return {
         "depth": depth,
@@ -41,7 +42,7 @@ def flow(
         "theory": _plain(predicted),
         "measured": measured.to_dict(),
         "band": _band(a, depth, width, start),
-        "usual": {name: {**values, **_plain(theory.kernel_flow(a, depth, **values))} for name, values in usual.items()},
+        "usual": {name: {**values, **_plain(kernel_flow(a, depth, **values))} for name, values in usual.items()},
     }
 
 
@@ -51,9 +52,9 @@ def _plain(flow: Any) -> dict[str, Any]:
 
 
 def _band(a: Activation, depth: int, width: int, start: Mapping[str, float]) -> dict[str, Any]:
-    """Mean and standard deviation of the empirical kernel at this width, to first order in 1/width, where that holds."""
+    """Mean and variance of the empirical kernel to first order in 1/width, and up to which layer that holds."""
     try:
-        finite = theory.four_point_vertex(a, depth, width=width, **start)
+        finite = four_point_vertex(a, depth, width=width, **start)
     except EdgewiseError as error:  # a missing correction leaves the rest of the picture worth showing
         return {"reason": str(error)}
     holds = finite.relative_vertex / width <= VALID_UP_TO  # False where V is nan

@@ -15,7 +15,7 @@ _HALF_WIDTH = 4.0
 
 
 def shape(a: Activation) -> dict[str, Any]:
-    """Values on a symmetric interval that holds every kink; the grid has both sides of each kink, so that jumps are steep."""
+    """Values on a symmetric interval that holds every kink; the grid has both sides of each kink."""
     near = [abs(k) for k in a.kinks if abs(k) < 50.0]
     half = max(_HALF_WIDTH, 1.3 * max(near, default=0.0))
     grid = torch.linspace(-half, half, _POINTS, dtype=torch.float64)

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from edgewise import theory
 from edgewise.activations import Activation
 from edgewise.errors import AverageError
 from edgewise.measure.jsonable import jsonable
+from edgewise.theory.kernels import chi_parallel, chi_perp
 
 _POINTS = 161
 
@@ -20,7 +20,8 @@ def susceptibility(a: Activation, *, c_w: float, marked: tuple[float, ...] = ())
     """Both susceptibilities on a logarithmic grid of K that holds every K in `marked` with room to spare.
 
     c_w: the weight variance (times fan-in) that both are shown at.
-    Raises AverageError where not even the smallest K has finite averages; where only the large ones diverge or overflow, the
+    Raises AverageError where not even the smallest K has finite averages; where only the large ones diverge or
+    overflow, the
     grid ends there and "ends_at" says so.
     """
     positive = [k for k in marked if k > 0.0]
@@ -40,10 +41,10 @@ def susceptibility(a: Activation, *, c_w: float, marked: tuple[float, ...] = ())
 
 
 def _as_far_as_finite(a: Activation, grid: Tensor, c_w: float) -> tuple[Tensor, Tensor]:
-    """The susceptibilities on the longest stretch of the grid, from its start, where they are finite (found by bisection)."""
+    """The susceptibilities on the longest initial stretch of the grid where they are finite (found by bisection)."""
 
     def upto(count: int) -> tuple[Tensor, Tensor]:
-        return theory.chi_parallel(a, grid[:count], c_w), theory.chi_perp(a, grid[:count], c_w)
+        return chi_parallel(a, grid[:count], c_w), chi_perp(a, grid[:count], c_w)
 
     try:
         return upto(len(grid))

@@ -1,0 +1,74 @@
+"""The phase diagram over (C_W, C_b), on a window that shows where the recommended and the usual initialisations lie."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from edgewise.activations import Activation
+from edgewise.measure.jsonable import jsonable
+from edgewise.theory.phase import PHASES, phase_diagram
+
+_DIGITS = 5
+"""Significant digits kept of grid values: they are colours."""
+
+
+def phase(
+    a: Activation,
+    *,
+    depth: int,
+    k0: float,
+    c_w_max: float,
+    c_b_max: float,
+    points: int = 97,
+    marks: Mapping[str, tuple[float, float]] | None = None,
+) -> dict[str, Any]:
+    """What networks of this depth do at every (C_W, C_b) of a grid that starts at 0.
+
+    marks: (C_W, C_b) of the initialisations to show in it, by name.
+    """
+    c_w = torch.linspace(0.0, c_w_max, points + 1, dtype=torch.float64)[1:]
+    c_b = torch.linspace(0.0, c_b_max, points, dtype=torch.float64)
+    diagram = phase_diagram(a, c_w=c_w, c_b=c_b, depth=depth, k0=k0)
+    line = diagram.line
+    shown = (line.c_w <= 1.5 * c_w_max) & (line.c_b <= 1.5 * c_b_max)
+    return {
+        "depth": depth,
+        "k0": k0,
+        "c_w": jsonable(c_w),
+        "c_b": jsonable(c_b),
+        "chi_perp": jsonable(_rounded(diagram.chi_perp)),
+        "phase": diagram.phase.tolist(),
+        "phases": list(PHASES),
+        "line": {name: jsonable(getattr(line, name)[shown]) for name in ("kernel", "c_w", "c_b", "chi_parallel")},
+        "marks": {name: list(place) for name, place in (marks or {}).items()},
+        "reason": diagram.reason,
+    }
+
+
+def window(theory_data: Mapping[str, Any] | None) -> tuple[float, float]:
+    """(largest C_W, largest C_b) worth showing for an activation with these results of the theory part.
+
+    Twice the critical point; where C_b* = 0 the C_b on whose scale the kernel changes: 1 in general, and
+    (1-C_W)**2/(4 a1), up
+    to which a fixed point exists next to an unstable K*=0 with g = K + a1 K**2.
+    """
+    critical = theory_data["critical"] if theory_data else None
+    if critical is None:
+        return 4.0, 1.0
+    c_w = max(2.2 * critical["c_w"], 2.2)
+    if critical["c_b"] > 0.0:
+        return c_w, 2.5 * critical["c_b"]
+    a1 = theory_data["expansion"].get("a1") if theory_data else None
+    if critical["universality_class"] == "k_star_zero_unstable" and isinstance(a1, float) and a1 > 0.0:
+        return c_w, min(1.0, 1.3 / (4.0 * a1))
+    return c_w, 1.0
+
+
+def _rounded(values: Tensor) -> Tensor:
+    """The values with few digits, so that a page of JSON does not become ten."""
+    scale = 10.0 ** (_DIGITS - 1 - values.abs().clamp_min(1e-300).log10().floor())
+    return torch.where(torch.isfinite(values), (values * scale).round() / scale, values)

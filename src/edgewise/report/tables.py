@@ -1,0 +1,138 @@
+"""The tables of a report, as rows of cells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from edgewise.report.model import ReportData, Subject
+from edgewise.report.notation import number
+from edgewise.report.words import CLASS_NAME, verdict
+
+
+@dataclass(frozen=True)
+class Head:
+    text: str
+    numeric: bool = False
+
+
+@dataclass(frozen=True)
+class Cell:
+    text: str
+    classes: str = ""
+    href: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """label: what it holds, in a few words; note: a sentence under it; open: shown without a click."""
+
+    label: str
+    head: tuple[Head, ...]
+    rows: tuple[tuple[Cell, ...], ...] = field(default=())
+    note: str = ""
+    open: bool = False
+
+
+def solutions(subject: Subject) -> list[Table]:
+    """Every critical point of an activation; nothing where there is none."""
+    theory = subject.data("theory")
+    if theory is None or not theory["solutions"]:
+        return []
+    head = (
+        Head("class"),
+        Head("K*", True),
+        Head("C_W", True),
+        Head("C_b", True),
+        Head("stability"),
+        Head("with depth l"),
+    )
+    rows = tuple(
+        (
+            Cell(CLASS_NAME[p["universality_class"]]),
+            Cell("any" if p["kernel"] is None else number(p["kernel"], 10), "n"),
+            Cell(number(p["c_w"], 10), "n"),
+            Cell(number(p["c_b"], 10), "n"),
+            Cell(p["stability"]),
+            Cell(p["law"]["text"]),
+        )
+        for p in theory["solutions"]
+    )
+    return [Table("All critical points", head, rows, theory["reason"])]
+
+
+def recommendations(subject: Subject) -> list[Table]:
+    """The recommended initialisation at each depth."""
+    theory = subject.data("theory")
+    if theory is None:
+        return []
+    rows = tuple(
+        (
+            Cell(depth, "n"),
+            Cell(number(made["c_w"], 7), "n"),
+            Cell(number(made["c_b"], 7), "n"),
+            Cell(number(made["k0"], 4), "n"),
+            Cell(number(made["first_layer"]["c_w"], 5), "n"),
+            Cell(made["reason"]),
+        )
+        for depth, made in theory["recommended"].items()
+        if made is not None
+    )
+    if not rows:
+        return []
+    head = (
+        Head("layers", True),
+        Head("C_W", True),
+        Head("C_b", True),
+        Head("K⁽¹⁾", True),
+        Head("first layer C_W", True),
+    )
+    return [Table(f"Recommended at each depth (width {theory['width']})", (*head, Head("why")), rows)]
+
+
+def training(subject: Subject) -> list[Table]:
+    """Accuracy and chosen learning rate by depth and initialisation."""
+    from edgewise.report.results import training_table
+
+    return training_table(subject)
+
+
+def comparison(report: ReportData) -> Table:
+    """One row an activation: verdict, class, recommended initialisation, and accuracy at the largest depth."""
+    from edgewise.report.results import training_summary
+
+    deepest = max(report.settings["depths"])
+    rows = []
+    for i, subject in enumerate(report.subjects):
+        theory, summary = subject.data("theory"), training_summary(subject)
+        made = theory["recommended"].get(str(deepest)) if theory else None
+        told = summary.cells if summary else ("–", "–", "–")
+        rows.append(
+            (
+                Cell(subject.spec, href=f"activation-{i + 1}"),
+                Cell(_ANSWER[verdict(subject).level]),
+                Cell(CLASS_NAME[theory["universality_class"]] if theory else "–"),
+                Cell(number(made["c_w"], 5) if made else "–", "n"),
+                Cell(number(made["c_b"], 4) if made else "–", "n"),
+                Cell(number(made["k0"], 3) if made else "–", "n"),
+                *(Cell(text, "n") for text in told),
+            )
+        )
+    head = (
+        Head("activation"), Head("trains deep?"), Head("class"), Head("C_W", True), Head("C_b", True), Head("K⁽¹⁾", True),
+        Head("recommended", True), Head("He", True), Head("PyTorch default", True),
+    )  # fmt: skip
+    return Table("All activations side by side", head, tuple(rows))
+
+
+def comparison_note(report: ReportData) -> str:
+    """What the columns of `comparison` are."""
+    deepest = max(report.settings["depths"])
+    return (
+        f"C_W, C_b and the first layer's kernel K⁽¹⁾ as recommended for {deepest} layers. The last three columns: test "
+        f"accuracy on handwritten digits at {deepest} layers with three initialisations, mean ± standard deviation "
+        "over "
+        "seeds."
+    )
+
+
+_ANSWER = {"yes": "✓ yes", "care": "▲ with care", "no": "✕ no", "unknown": "?"}
