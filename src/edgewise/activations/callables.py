@@ -55,7 +55,7 @@ def callable_activation(
         what = "not defined" if math.isnan(value) else "not finite"
         raise SpecError(f"{label} is {what} at x = {point:.6g}; expected a function that is finite on the whole line")
     derivative = derivative.knowing(tuple(places))
-    found = jumps(derivative, places, max_order=HIGHEST, noise=noise(derivative, HIGHEST))
+    found = jumps(derivative.through, places, max_order=HIGHEST, noise=noise(derivative, HIGHEST))
     points = tuple(k.at for k in found) if kinks is None else kinks
     derivative = derivative.knowing(points)
     _warn(label, derivative, cut_at, points)

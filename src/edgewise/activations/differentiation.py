@@ -45,6 +45,9 @@ class Differentiated:
         base = partial_order(self.sigma, self.exact_order, self.mode)
         return local_derivative(base, x, order - self.exact_order, self.kinks)
 
+    def through(self, x: Tensor, order: int) -> list[Tensor]:
+        return [self(x, k) for k in range(order + 1)]
+
     def knowing(self, kinks: tuple[float, ...]) -> Differentiated:
         return replace(self, kinks=kinks)
 

@@ -12,6 +12,9 @@ from torch import Tensor
 Derivative = Callable[[Tensor, int], Tensor]
 """``derivative(x, order)``, elementwise in float64; order 0 is the function."""
 
+Derivatives = Callable[[Tensor, int], list[Tensor]]
+"""``derivatives(x, highest)``: all orders from 0 to the highest."""
+
 MAX_ORDER = 8
 
 
@@ -24,7 +27,7 @@ class Kink:
 
 
 def jumps(
-    derivative: Derivative, points: Sequence[float], *, max_order: int = MAX_ORDER, noise: Sequence[float] = ()
+    derivatives: Derivatives, points: Sequence[float], *, max_order: int = MAX_ORDER, noise: Sequence[float] = ()
 ) -> tuple[Kink, ...]:
     """The points where some derivative of order <= `max_order` jumps or is infinite, with the lowest such order.
 
@@ -44,13 +47,15 @@ def jumps(
     far, near = torch.maximum(far, 1e2 * resolution), torch.maximum(near, resolution)
     blur = 1e-9 + 16 * torch.finfo(torch.float64).eps * at.abs() / near
     order = torch.full_like(at, math.inf)
+    left_far, right_far, left_near, right_near = (
+        derivatives(at + shift, max_order) for shift in (-far, far, -near, near)
+    )
     for k in reversed(range(max_order + 1)):
         floor = noise[k] if k < len(noise) else 1e-290
-        sides = [derivative(at + s * d, k) for d in (far, near) for s in (-1, 1)]
-        wide, close = (sides[1] - sides[0]).abs(), (sides[3] - sides[2]).abs()
-        size = torch.maximum(sides[2].abs(), sides[3].abs())
+        wide, close = (right_far[k] - left_far[k]).abs(), (right_near[k] - left_near[k]).abs()
+        size = torch.maximum(left_near[k].abs(), right_near[k].abs())
         steady = (close > 0.5 * wide) & (close > blur * size) & (close > floor)
-        before = torch.maximum(sides[0].abs(), sides[1].abs())
+        before = torch.maximum(left_far[k].abs(), right_far[k].abs())
         infinite = ~torch.isfinite(size) | ((size > 1.3 * before) & (size > 1e-9) & (size > floor) & (before > 0))
         order = torch.where(steady | infinite, float(k), order)
     return tuple(Kink(float(p), int(k)) for p, k in zip(at, order, strict=True) if math.isfinite(k))

@@ -28,7 +28,8 @@ def parity(sigma: Function) -> Parity | None:
     right, left = sigma(x), sigma(-x)
     seen = torch.isfinite(right) & torch.isfinite(left)
     right, left = right[seen], left[seen]
-    size = _AGREE * (right.abs() + left.abs())
+    rounding = 1e-15 * float(torch.maximum(right.abs(), left.abs())[x[seen] <= 1].max())
+    size = _AGREE * (right.abs() + left.abs()) + rounding
     if bool(((right - left).abs() <= size).all()):
         return "even"
     return "odd" if bool(((right + left).abs() <= size).all()) else None
@@ -61,27 +62,31 @@ def limits(sigma: Function) -> tuple[float, float]:
 
 
 def _limit(sigma: Function, side: float) -> float:
-    decades = torch.arange(1, 301, dtype=torch.float64)
+    """The limit on one side, from x = 1e3...1e8 and, free of slow tails but prone to overflow, 1e30...1e60."""
+    near, far = (_settled(_tail(sigma, side, span)) for span in ((3, 8), (30, 60)))
+    if near is None or far is None or near == far:
+        found = far if near is None else near
+        return math.nan if found is None else found
+    if math.isfinite(near) and math.isfinite(far):
+        return far if abs(far - near) <= 1e-4 * max(1.0, abs(far)) else math.nan
+    if math.isinf(near) and math.isfinite(far):  # saturates later, or has cancelled
+        return far if abs(far) > 1e8 else near
+    return near if math.isfinite(near) else math.nan
+
+
+def _tail(sigma: Function, side: float, decades: tuple[int, int]) -> Tensor:
+    """Values at growing |x|, up to where they are lost (nan)."""
     stretch = torch.tensor(_OFF_GRID, dtype=torch.float64)
-    value = sigma(side * (10.0 ** decades[:, None] * stretch / 10).reshape(-1))
-    value = value.reshape(len(decades), len(_OFF_GRID))
-    lost = torch.isnan(value).any(1)
-    if bool(lost.any()):  # overflow far out: judge by what lies before
-        value = value[: int(lost.nonzero()[0])]
-    if len(value) < 6:
-        return math.nan
-    near, far = value[4:16], value[max(4, len(value) - 12) :]
-    answers = {_settled(part.reshape(-1)) for part in (near, far)}
-    answers.discard(None)
-    if len(answers) == 1:
-        (answer,) = answers
-        return math.nan if answer is None else answer
-    settled = _settled(far.reshape(-1))
-    return settled if settled is not None and _settled(near.reshape(-1)) is None else math.nan
+    x = (10.0 ** torch.arange(*decades, dtype=torch.float64)[:, None] * stretch).reshape(-1)
+    value = sigma(side * x)
+    lost = torch.isnan(value)
+    return value[: int(lost.nonzero()[0])] if bool(lost.any()) else value
 
 
 def _settled(value: Tensor) -> float | None:
     """The limit that a sequence shows: a constant, +-inf for steady growth, else None."""
+    if len(value) < 2 * len(_OFF_GRID):
+        return None
     last = float(value[-1])
     if math.isinf(last):
         tail = value[-len(_OFF_GRID) :]
@@ -121,4 +126,4 @@ def undefined(sigma: Function, special: Sequence[float]) -> tuple[float, float] 
     close = torch.stack([sigma(at - step), sigma(at), sigma(at + step)]).abs().amax(0)
     around = torch.stack([sigma(at - 1e-3), sigma(at + 1e-3)]).abs().amax(0)
     poles = close > 1e4 * (1 + around)
-    return (float(at[poles][0]), math.inf) if bool(poles.any()) else None
+    return (min(at[poles].tolist(), key=abs), math.inf) if bool(poles.any()) else None

@@ -49,7 +49,7 @@ def _definition(tree: Node, kinks: tuple[float, ...] | None, name: str | None) -
     where = seen.undefined(sigma, special.points)
     if where is not None:
         _refuse(text, *where)
-    found = jumps(sigma, special.points)
+    found = jumps(sigma.through, special.points)
     endless = any(abs(k.at) > 0.9 * special.cut_at for k in found)
     smoothness = min((k.order - 1 for k in found), default=math.inf)
     limits = seen.limits(sigma)

@@ -50,6 +50,11 @@ class Program:
                 result = torch.where(result.abs() >= huge, torch.sign(result) * math.inf, result)
         return self._completed(x, result, order)
 
+    def through(self, x: Tensor, order: int) -> list[Tensor]:
+        """The derivatives of orders 0 to `order` in one pass, without care for infinite and overflowing x."""
+        jet = run(self.steps, x, order)[-1]
+        return [math.factorial(k) * (c if isinstance(c, Tensor) else torch.full_like(x, c)) for k, c in enumerate(jet)]
+
     def _completed(self, x: Tensor, result: Tensor, order: int) -> Tensor:
         """nan for nan; at infinite and at overflowing x the limit where one is known."""
         low, high = self.limits

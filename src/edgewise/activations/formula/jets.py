@@ -90,7 +90,7 @@ def compose(derivatives: Callable[[Tensor, int], Tensor], inner: Jet) -> Jet:
 def relu(u: Jet) -> Jet:
     value = _value(u)
     inside = value > 0
-    return [torch.relu(value), *(c if _is_zero(c) else torch.where(inside, c, 0.0) for c in u[1:])]
+    return [torch.relu(value), *(c if _is_zero(c) else torch.where(inside, _like(c, value), 0.0) for c in u[1:])]
 
 
 def absolute(u: Jet) -> Jet:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from edgewise.activations.formula.evaluate import program
+from edgewise.activations.formula.evaluate import Program, program, run
 from edgewise.activations.formula.tree import BUILTIN, Node, affine, apply, is_number, mentions_x, number, walk
 from edgewise.activations.registry import registered
 
@@ -40,14 +40,16 @@ def candidates(root: Node) -> Candidates:
     """All points where some function in the tree is evaluated at a point where it is not smooth."""
     points: set[float] = set()
     cut_at = math.inf
-    for argument in dict.fromkeys(_critical_arguments(root)):
+    arguments = dict.fromkeys(_critical_arguments(root))
+    budget = MAX_GRID // max(1, sum(map(_oscillates, arguments)))
+    for argument in arguments:
         line = affine(argument)
         if line is not None:
             slope, offset = line
             if slope != 0:
                 points.add(-offset / slope + 0.0)
             continue
-        points.update(zeros(argument))
+        points.update(zeros(argument, budget))
         if _oscillates(argument):
             cut_at = min(cut_at, REACH_OSCILLATING)
     ordered = sorted(p for p in points if math.isfinite(p))
@@ -104,22 +106,15 @@ def _wavy(node: Node) -> bool:
         return False
 
 
-def zeros(node: Node) -> list[float]:
+def zeros(node: Node, budget: int = MAX_GRID) -> list[float]:
     """Real zeros of an expression, crossing or touching, to the last bit."""
-    grid = _grid(node)
+    grid = _grid(node, budget)
     evaluate = program(node)
     value = evaluate(grid)
     slope = evaluate(grid, 1)
     found = _exact(grid, value)
     found += _bisected(evaluate, 0, grid, value)
-    for turning in _bisected(evaluate, 1, grid, slope):
-        # a zero that only touches: at the turning point the value vanishes but for rounding
-        at = torch.tensor([turning, turning * (1 + 1e-6) + 1e-6], dtype=torch.float64)
-        there, beside = evaluate(at).tolist()
-        curve = abs(float(evaluate(at[:1], 2)))
-        rounding = 1e-15 * _magnitude(node, at[:1])
-        if abs(there) <= max(rounding, 1e-15 * curve * turning * turning) and abs(beside) > abs(there):
-            found.append(turning)
+    found += _touching(evaluate, torch.tensor(_bisected(evaluate, 1, grid, slope), dtype=torch.float64))
     return _merged(found)
 
 
@@ -133,9 +128,16 @@ def _exact(grid: Tensor, value: Tensor) -> list[float]:
     return found
 
 
-def _magnitude(node: Node, at: Tensor) -> float:
-    """Size of the largest intermediate value, the scale of rounding errors."""
-    return max((abs(float(program(n)(at))) for n in walk(node) if mentions_x(n)), default=1.0)
+def _touching(evaluate: Program, turning: Tensor) -> list[float]:
+    """The turning points at which the value vanishes but for rounding."""
+    beside = evaluate(turning * (1 + 1e-6) + 1e-6).abs()
+    there, curve = evaluate(turning).abs(), evaluate(turning, 2).abs()
+    values = [jet[0] for jet in run(evaluate.steps, turning, 0)]
+    scale = torch.stack([v.abs() if isinstance(v, Tensor) else torch.full_like(turning, abs(v)) for v in values]).amax(
+        0
+    )
+    zero = (there <= 1e-15 * torch.maximum(scale, curve * turning * turning)) & (beside > there)
+    return [float(p) for p in turning[zero]]
 
 
 def _merged(points: list[float]) -> list[float]:
@@ -150,10 +152,10 @@ def _merged(points: list[float]) -> list[float]:
     return merged
 
 
-def _bisected(evaluate: object, order: int, grid: Tensor, value: Tensor) -> list[float]:
+def _bisected(evaluate: Program, order: int, grid: Tensor, value: Tensor) -> list[float]:
     """Zeros of the derivative of that order, one for every change of sign between neighbours on the grid."""
-    assert callable(evaluate)
-    change = torch.nonzero(value[:-1] * value[1:].sign() < 0).reshape(-1)
+    change = torch.nonzero(value[:-1].sign() * value[1:].sign() < 0).reshape(-1)
+    change = change[torch.argsort(grid[change].abs())[:MAX_CANDIDATES]]
     low, high, sign = grid[change], grid[change + 1], value[change].sign()
     for _ in range(80):
         middle = 0.5 * (low + high)
@@ -174,7 +176,7 @@ def _rounded(point: float) -> float:
     return point
 
 
-def _grid(node: Node) -> Tensor:
+def _grid(node: Node, budget: int) -> Tensor:
     oscillates = _oscillates(node)
     reach = REACH_OSCILLATING if oscillates else REACH
     near = torch.arange(0, 40, 1 / 64, dtype=torch.float64)
@@ -184,10 +186,10 @@ def _grid(node: Node) -> Tensor:
     # a small irrational offset keeps simple zeros off the grid, where a change of sign shows them
     half = torch.unique(torch.cat([near[1:] + math.pi * 1e-7, graded]))
     grid = torch.cat([-half.flip(0), half])
-    return _refined(node, grid) if oscillates else grid
+    return _refined(node, grid, budget) if oscillates else grid
 
 
-def _refined(node: Node, grid: Tensor) -> Tensor:
+def _refined(node: Node, grid: Tensor, budget: int) -> Tensor:
     """The grid with every cell cut so that no oscillating function turns by more than 0.3 rad in a cell."""
     turns = torch.zeros(len(grid) - 1, dtype=torch.float64)
     for inner in {n.args[0] for n in walk(node) if n.op in _OSCILLATING or _wavy(n)}:
@@ -195,7 +197,7 @@ def _refined(node: Node, grid: Tensor) -> Tensor:
             turns = torch.maximum(turns, program(inner)(grid).diff().abs().nan_to_num(0.0, 0.0, 0.0))
     cuts = (turns * 2 / 0.3).ceil().clamp(1, 1e6)
     by_distance = torch.argsort(0.5 * (grid[1:] + grid[:-1]).abs())
-    affordable = torch.cumsum(cuts[by_distance], 0) <= MAX_GRID
+    affordable = torch.cumsum(cuts[by_distance], 0) <= budget
     cuts[by_distance[~affordable]] = 1
     counts = cuts.long()
     start = torch.repeat_interleave(grid[:-1], counts)
