@@ -57,7 +57,8 @@ def _differentiated(activation: Activation, x: Tensor, order: int) -> Tensor:
     def previous(t: Tensor) -> Tensor:
         return closed_form(activation, t, order - 1)
 
-    _, tangent = torch.func.jvp(previous, (x,), (torch.ones_like(x),))
+    at = x.clone()  # an expanded tensor cannot carry a tangent
+    _, tangent = torch.func.jvp(previous, (at,), (torch.ones_like(at),))
     assert isinstance(tangent, Tensor)
     return tangent
 
