@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 ULPS = 32.0
 
 
+def is_automatic(activation: Activation) -> bool:
+    """Whether the derivatives were made from a formula or callable, not written down and so not written with care."""
+    definition = activation.definition
+    return definition.made_from is not None or len(definition.derivatives) < 3
+
+
 def allowed_rounding(activation: Activation, x: Tensor, order: int, *, dtype: torch.dtype | None = None) -> Tensor:
     """``32 eps (|f| + |x f'|)`` of the derivative f of that order at x, in float64; `values` derives the bound.
 
@@ -22,6 +28,6 @@ def allowed_rounding(activation: Activation, x: Tensor, order: int, *, dtype: to
     eps = torch.finfo(dtype or x.dtype).eps
     t = x.detach().double()
     size = activation.derivative(t, order).abs() + (t * activation.derivative(t, order + 1)).abs()
-    if len(activation.definition.derivatives) < 3:
+    if is_automatic(activation):
         size = size + torch.maximum(t.abs(), activation(t).abs()).clamp_min(1.0)
     return ULPS * eps * size.nan_to_num(nan=0.0, posinf=torch.finfo(torch.float64).max)
