@@ -17,9 +17,20 @@ from edgewise.activations import shrinkage as shrinkage
 from edgewise.activations import smooth_rectifiers as smooth_rectifiers
 from edgewise.activations.activation import Activation, Definition, Facts, Parameter
 from edgewise.activations.registry import names, register
+from edgewise.activations.rescu import rescu, rescu_from_slope
 from edgewise.activations.spec import activation
 
-__all__ = ["Activation", "Definition", "Facts", "Parameter", "activation", "names", "register"]
+__all__ = [
+    "Activation",
+    "Definition",
+    "Facts",
+    "Parameter",
+    "activation",
+    "names",
+    "register",
+    "rescu",
+    "rescu_from_slope",
+]
 
 
 class _CallablePackage(ModuleType):

@@ -110,8 +110,9 @@ class Definition:
         missing orders come from automatic differentiation of the last one. At a kink sigma' takes PyTorch's value.
     facts: ``facts(**parameters) -> Facts``, parameters as floats.
     source: where the formula comes from (paper, equation).
-    surrogate: the slope used by back-propagation where that is *not* sigma' by design (HeLU's straight-through rule).
-    made_from: what `ew.activation` was given (spec, kinks, name) where that is a formula or a callable, not a registered name.
+    surrogate: the slope that back-propagation uses where that is *not* sigma' by design (HeLU's straight-through rule).
+    made_from: what `ew.activation` was given (spec, kinks, name) where that is a formula or a callable, not a name.
+    remake: builds it again where something else made it (`rescu`); what pickle keeps.
     """
 
     name: str
@@ -122,6 +123,7 @@ class Definition:
     surrogate: Elementwise | None = None
     summary: str = ""
     made_from: tuple[Any, tuple[float, ...] | None, str | None] | None = None
+    remake: Callable[[], Activation] | None = None
 
     def bind(self, **values: object) -> Activation:
         """The member of the family at these values. Raises SpecError on unknown names or values out of range."""
@@ -161,8 +163,8 @@ class Activation:
     def spec(self) -> str:
         """The text that makes this activation again: ``ew.activation(a.spec) == a`` for names and formulas.
 
-        The first parameter is always shown, the others where they differ from their default. A callable has no such text and
-        shows its name.
+        The first parameter is always shown, the others where they differ from their default. A callable has no such
+        text and shows its name.
         """
         if self.definition.made_from is not None:
             given = self.definition.made_from[0]
@@ -241,6 +243,8 @@ class Activation:
         return f"activation({self.spec!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
+        if self.definition.remake is not None:
+            return self.definition.remake, ()
         from edgewise.activations.spec import remade
 
         return remade, self.definition.made_from or (self.spec, None, None)

@@ -43,6 +43,11 @@ def definition(name: str) -> Definition:
     return registered(name).definition
 
 
+def is_registered(definition: Definition) -> bool:
+    """Whether this very family is the one registered under its name."""
+    return _DEFINITIONS.get(definition.name) is definition
+
+
 def names() -> list[str]:
     """All registered names, aliases included, in alphabetical order."""
     return sorted([*_DEFINITIONS, *_ALIASES])
