@@ -66,7 +66,8 @@ class Parameter:
         below = number <= self.low if self.open_low else number < self.low
         above = number >= self.high if self.open_high else number > self.high
         if not math.isfinite(number) or below or above:
-            left, right = "(" if self.open_low else "[", ")" if self.open_high else "]"
+            left = "(" if self.open_low or self.low == -math.inf else "["
+            right = ")" if self.open_high or self.high == math.inf else "]"
             raise SpecError(
                 f"{owner}: parameter {self.name}={number:g} is outside {left}{self.low:g}, {self.high:g}{right}; "
                 f"try {self.name}={self.default:g}"

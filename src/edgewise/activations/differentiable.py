@@ -1,8 +1,9 @@
 """How torch differentiates an activation: one autograd Function for all of them, chaining closed forms.
 
-``d/dx sigma^(k)`` is evaluated as ``sigma^(k+1)``, again through the same Function, so first and second derivatives (and
-double backward, jvp, vmap, torch.func.hessian) all use the closed forms and save one tensor: x. Beyond the last closed form
-torch differentiates that form itself. Under `torch.compile` and export the plain formula runs, so that it fuses and exports.
+``d/dx sigma^(k)`` is evaluated as ``sigma^(k+1)``, again through the same Function, so first and second derivatives
+(and double backward, jvp, vmap, torch.func.hessian) all use the closed forms and save one tensor: x. Beyond the last
+closed form torch differentiates that form itself. Under `torch.compile` and export the plain formula runs, so that it
+fuses and exports.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def evaluate(activation: Activation, x: Tensor, order: int) -> Tensor:
         )
         value = closed_form(activation, x, order)
         return value if surrogate is None else _with_slope(value, surrogate(x, **activation.parameters), x)
-    result: Tensor = _Jet.apply(x, activation, order)
+    result: Tensor = _Jet.apply(x, activation, order)  # type: ignore[no-untyped-call]
     return result
 
 
@@ -58,8 +59,7 @@ def _differentiated(activation: Activation, x: Tensor, order: int) -> Tensor:
         return closed_form(activation, t, order - 1)
 
     at = x.clone()  # an expanded tensor cannot carry a tangent
-    _, tangent = torch.func.jvp(previous, (at,), (torch.ones_like(at),))
-    assert isinstance(tangent, Tensor)
+    tangent: Tensor = torch.func.jvp(previous, (at,), (torch.ones_like(at),))[1]
     return tangent
 
 
@@ -92,4 +92,5 @@ class _Jet(torch.autograd.Function):
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Any) -> Tensor:
-        return tangents[0] * _Jet._slope(ctx)
+        slope: Tensor = _Jet._slope(ctx)
+        return tangents[0] * slope  # type: ignore[no-any-return]

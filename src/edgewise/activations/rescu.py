@@ -1,8 +1,8 @@
 """RESCU: rectifiers smoothed by a kernel, sigma(x) = integral of relu(x - t) k(t) dt (Shamir, Lin & Coviello).
 
 The slope is then the distribution function of the kernel and the curvature the kernel itself. SmeLU is the box,
-softplus the logistic kernel; triangle, Epanechnikov and Gaussian kernels are registered here, and any other density or any
-rising slope function makes one through `rescu` and `rescu_from_slope`.
+softplus the logistic kernel; triangle, Epanechnikov and Gaussian kernels are registered here, and any other density or
+any rising slope function makes one through `rescu` and `rescu_from_slope`.
 """
 
 from __future__ import annotations
