@@ -67,7 +67,8 @@ def closed_form_average(pieces: Pieces, kernel: Real) -> tuple[Real, Real] | Non
 def _power(kernel: Real, root: Real, power: int) -> Real:
     """K**(power/2), exact for power 2: <relu**2> is K/2 to the last bit."""
     half, odd = divmod(power, 2)
-    scale: Real = kernel ** float(half) * (root if odd else 1.0)
+    with np.errstate(over="ignore"):
+        scale: Real = kernel ** float(half) * (root if odd else 1.0)
     return scale
 
 

@@ -27,7 +27,8 @@ def left_out(
     share: Tensor,
     magnitude: Tensor,
 ) -> Tensor:
-    """What lies beyond the last node where sigma is finite, shape [K]: 0 unless sigma overflows in the Gaussian's reach.
+    """What lies beyond the last node where sigma is finite, shape [K]: 0 unless sigma overflows in the Gaussian's
+    reach.
 
     share: the density's factor-th root, shape [K, node]; magnitude: the sums of the absolute integrand, shape [K].
     Raises DivergentAverageError for an infinite integral and AverageOverflowError for one beyond float64; the growth of

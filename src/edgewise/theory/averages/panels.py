@@ -118,7 +118,7 @@ def _columns(
 def _split(
     z: Tensor, weights: Tensor, factors: Sequence[Tensor], tails: Sequence[Tensor], z_power: int, share: Tensor
 ) -> Tensor:
-    """The three sums at one K where sigma is finite, with the density shared out over the factors so that none overflows."""
+    """The three sums at one K where sigma is finite, the density shared out over the factors so that none overflows."""
     alive = (share > 0) & torch.stack([torch.isfinite(f) for f in factors] or [share > 0]).all(0)
     scaled = [torch.where(alive, f * share, 0.0) for f in factors]
     scaled_tails = [torch.where(alive, t * share, 0.0) for t in tails]
