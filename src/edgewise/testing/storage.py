@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from edgewise.activations.modules import module_of
 from edgewise.errors import SpecError
 from edgewise.testing import points
 from edgewise.testing.outcome import ConformanceError, NotApplicable
+from edgewise.testing.rounding import allowed_rounding
 
 if TYPE_CHECKING:
     from edgewise.activations import Activation
@@ -65,8 +67,17 @@ def check_module(activation: Activation) -> None:
     """
     x = points.smooth(activation.kinks, margin=1e-3)
     for trainable in (None, True, False):
-        module = activation.module(trainable=trainable).double()
-        if not torch.allclose(module(x), activation(x), rtol=1e-13, atol=1e-13):
+        module = module_of(activation, trainable=trainable).double()
+        module.reset_parameters()  # to float64: learned parameters begin in the default dtype
+        # A new parameter has torch's default dtype, so it may be a rounding away from the activation's.
+        rounding = torch.finfo(torch.get_default_dtype()).eps
+        now = module.activation
+        for name, value in activation.parameters.items():
+            if not abs(now.parameters[name] - value) <= rounding * abs(value):
+                raise ConformanceError(
+                    f"{activation.spec}: module(trainable={trainable}) has {name}={now.parameters[name]}"
+                )
+        if bool(((module(x) - now(x)).abs() > allowed_rounding(now, x, 0)).any()):
             raise ConformanceError(
                 f"{activation.spec}: module(trainable={trainable}) computes something else than sigma"
             )

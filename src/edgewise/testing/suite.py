@@ -135,13 +135,17 @@ class ConformanceSuite:
     reference: ClassVar[Reference | None] = None
     floor: ClassVar[float | None] = None
     skip: ClassVar[Collection[str]] = ()
+    _subject: ClassVar[Subject]
 
     @classmethod
     def subject(cls) -> Subject:
-        """The subject of this class; a plain function given as an attribute is not a method."""
+        """The subject of this class, made once; a plain function given as an attribute is not a method."""
+        if "_subject" in cls.__dict__:
+            return cls._subject
         given = {name: inspect.getattr_static(cls, name) for name in ("activation", "reference")}
         plain = {name: v.__func__ if isinstance(v, staticmethod) else v for name, v in given.items()}
-        return subject_of(plain["activation"], plain["reference"], cls.floor)
+        cls._subject = subject_of(plain["activation"], plain["reference"], cls.floor)
+        return cls._subject
 
 
 def _test(name: str) -> Callable[[ConformanceSuite], None]:
