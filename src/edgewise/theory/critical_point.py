@@ -20,6 +20,7 @@ class CriticalPoint:
     p_perp: chi_perp -> 1 - p_perp/l on the attracting side; None where that is not the form of the law.
     parallel_slope: dchi_parallel/dK at K* (None at K* = 0 and on a line). perp_slope: likewise for chi_perp.
     basin: starting kernels (low, high) that the flow takes to K*; None where nothing is attracted.
+    escapes_to: for K* > 0, where K ends that starts on the repelling side: the next fixed point, 0 or inf.
     turning_kernel: for K* = 0 the nearest other fixed point of the same map: an unstable flow ends there, a stable one
         holds only below; None where there is none.
     """
@@ -36,6 +37,7 @@ class CriticalPoint:
     parallel_slope: float | None = None
     perp_slope: float | None = None
     basin: tuple[float, float] | None = None
+    escapes_to: float | None = None
     turning_kernel: float | None = None
 
 

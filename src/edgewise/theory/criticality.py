@@ -20,6 +20,7 @@ from edgewise.activations.differentiable import closed_form
 from edgewise.theory import laws
 from edgewise.theory.asymptotics import Asymptotics, Limit, asymptotics
 from edgewise.theory.at_zero import point_at_zero, rejected_at_zero
+from edgewise.theory.averages import average
 from edgewise.theory.critical_point import CriticalPoint, Rejected
 from edgewise.theory.expansion import Expansion, expand_at_zero
 from edgewise.theory.scan import Moments, Scan, moments, scan
@@ -252,7 +253,9 @@ def _finite_point(a: Activation, m: Moments, kernel: float) -> CriticalPoint | R
     c, d = (c_w * slope for slope in _slopes(a, kernel))
     above = c < 0
     p_perp = 2 * d / c
-    basin = _basin(m, kernel, c_b, c_w, above=above)
+    below_it, above_it = _neighbours(a, m, kernel, c_b, c_w)
+    basin = (kernel, above_it) if above else (below_it, kernel)
+    escape = below_it if above else above_it
     return CriticalPoint(
         universality_class="half_stable",
         kernel=kernel,
@@ -264,23 +267,45 @@ def _finite_point(a: Activation, m: Moments, kernel: float) -> CriticalPoint | R
         law=laws.half_stable(kernel, c, p_perp),
         reason=(
             f"dχ∥/dK = {c:.3g} {'<' if above else '>'} 0 at K*, so it attracts from {'above' if above else 'below'} "
-            f"({_reach(basin, above=above)}) and repels on the other side"
+            f"({_reach(basin, above=above)}) and repels on the other side, where K {_escaping(escape)}"
         ),
         parallel_slope=c,
         perp_slope=d,
         basin=basin,
+        escapes_to=escape,
     )
 
 
-def _basin(m: Moments, kernel: float, c_b: float, c_w: float, *, above: bool) -> tuple[float, float]:
-    """Starting kernels on the attracting side that move towards K*: up to the next fixed point on that side."""
-    k = m.kernel
-    motion = (c_b + c_w * m.g - k) / k
-    away = motion > _FLOOR if above else motion < -_FLOOR
-    beyond = k[away & (k > kernel * 1.2 if above else k < kernel / 1.2)]
-    if above:
-        return kernel, float(beyond.min()) if len(beyond) else math.inf
-    return (float(beyond.max()) if len(beyond) else 0.0), kernel
+def _neighbours(a: Activation, m: Moments, kernel: float, c_b: float, c_w: float) -> tuple[float, float]:
+    """The nearest other fixed points of the map below and above K*; 0 and inf where there is none."""
+    found = []
+    for side, end in ((-1, float(m.kernel[0])), (1, float(m.kernel[-1]))):
+        far = max(abs(math.log(end / kernel)), 2e-3)
+        k = kernel * torch.exp(side * torch.logspace(-3, math.log10(far), 120, dtype=torch.float64))
+        motion = (c_b + c_w * average(a, k, (0, 0)).value - k) / k
+        sure = torch.nonzero(motion.abs() > 1e-13).flatten()
+        turn = torch.nonzero(motion[sure] * motion[sure[:1]] < 0).flatten()
+        if not len(turn):
+            found.append(0.0 if side < 0 else math.inf)
+            continue
+        i, j = (int(sure[turn[0] - 1]), int(sure[turn[0]]))
+        found.append(_fixed_point(a, c_b, c_w, float(k[i]), float(k[j])))
+    return found[0], found[1]
+
+
+def _fixed_point(a: Activation, c_b: float, c_w: float, start: float, end: float) -> float:
+    """K = C_b + C_W g(K) between two kernels that move in opposite directions."""
+    from scipy.optimize import brentq
+
+    def motion(log_kernel: float) -> float:
+        k = torch.tensor([math.exp(log_kernel)], dtype=torch.float64)
+        return float((c_b + c_w * average(a, k, (0, 0)).value[0] - k[0]) / k[0])
+
+    return math.exp(brentq(motion, math.log(start), math.log(end), xtol=1e-10))
+
+
+def _escaping(to: float) -> str:
+    return "grows without bound" if math.isinf(to) else "vanishes" if to == 0 else f"ends at {to:.4g}"
 
 
 def _reach(basin: tuple[float, float], *, above: bool) -> str:

@@ -2,8 +2,8 @@
 
 The line is cut at the kinks; on each stretch a derivative is sampled on a grid that is linear near 0 and logarithmic
 towards 0, towards the kinks and far out, its sign changes are closed in on (all at once) to the last bit, and points
-where it touches 0 are found too. Values that are rounding noise beside the function's own size count as zero and take the
-sign of what surrounds them, so that a tail that underflows is no sign change.
+where it touches 0 are found too. Values that are rounding noise beside the function's own size count as zero and take
+the sign of what surrounds them, so that a tail that underflows is no sign change.
 """
 
 from __future__ import annotations

@@ -9,7 +9,8 @@ All laws follow from the map ``K' = C_b + C_W g(K)`` at (C_W, C_b) of the critic
 * K* = 0, flat: sigma is straight for |z| < c, where its m-th derivative jumps by J (outwards). The Gaussian tail
   <(z-c)_+**m / m!> -> K**(m+1/2) exp(-c**2/2K) / (c**(m+1) sqrt(2 pi)) gives g/(A_2 K) - 1 -> B K**q exp(-c**2/2K) with
   q = m - 1/2, B = sum 2 sigma(c) J/(sqrt(2 pi) A_2 c**(m+1)). With u = c**2/2K this is
-  du/dl = -B (c**2/2)**q u**(1-q) exp(-u), whence u + (q-1) log u -> log(|B| (c**2/2)**q l): K -> c**2/(2 log l), chi_parallel = 1 - du/dl -> 1 - 1/l.
+  du/dl = -B (c**2/2)**q u**(1-q) exp(-u), whence
+  u + (q-1) log u -> log(|B| (c**2/2)**q l): K -> c**2/(2 log l), chi_parallel = 1 - du/dl -> 1 - 1/l.
 * K* > 0, half-stable: delta = K - K* obeys delta' = delta + (c/2) delta**2, c = dchi_parallel/dK, so delta -> -2/(c l)
   on the attracting side, chi_parallel -> 1 - 2/l and chi_perp = 1 + d delta -> 1 - p/l with p = 2d/c, d = dchi_perp/dK.
 """
@@ -94,7 +95,7 @@ def power(
     root = "" if s == 1 else f"^{1 / s:g}"
     if a > 0:
         k0 = "K₀" if s == 1 else "√K₀" if s == 0.5 else f"K₀^{s:g}"
-        end = f"blown up near l ≈ {1 / (s * a):.3g}/{k0}"
+        end = f"run away by l ≈ {1 / (s * a):.3g}/{k0}"
         if turning is not None:
             end = f"levelling off at K ≈ {turning:.4g}"
         text = f"K grows as K₀/(1 − {size} {k0} l){root}: doubled by l ≈ {(1 - 2**-s) / (s * a):.3g}/{k0}, {end}"
@@ -104,7 +105,7 @@ def power(
         if p_perp is not None
         else f"χ⊥ − 1 of lower order than 1/l (its correction at K^{s:g} is {perp_coefficient:.3g})"
     )
-    kernel = f"1/({size} l)" if s == 1 else f"1/({size} l){root}"
+    kernel = "1/l" if size == "1" and s == 1 else f"1/({size} l){root}"
     if s == 0.5:
         kernel = f"4/({abs(a):.4g} l)² = {4 / a**2:.4g}/l²"
     return Law(f"K ≈ {kernel}, χ∥ ≈ 1 − {1 + 1 / s:.4g}/l, {perp}", "power", coefficient=a, exponent=s)
@@ -127,6 +128,6 @@ def half_stable(kernel: float, parallel_slope: float, p_perp: float) -> Law:
     p = f"{'−' if p_perp >= 0 else '+'} {abs(p_perp):.4g}"
     text = (
         f"from {'above' if above else 'below'}, {side} ≈ 2/({abs(parallel_slope):.4g} l) = "
-        f"{2 / abs(parallel_slope):.4g}/l, χ∥ ≈ 1 − 2/l, χ⊥ ≈ 1 {p}/l; from the other side K leaves"
+        f"{2 / abs(parallel_slope):.4g}/l, χ∥ ≈ 1 − 2/l, χ⊥ ≈ 1 {p}/l"
     )
     return Law(text, "half_stable", kernel_star=kernel, coefficient=parallel_slope)

@@ -73,14 +73,15 @@ def _why_none(a: Activation, found: Criticality) -> list[str]:
         ]
     live = m.perp > 0
     excess = m.excess[live]
-    sure = excess[excess.abs() > 8 * m.excess_noise[live]]
+    noise = 8 * m.excess_noise[live]
+    sure = excess[excess.abs() > noise]
     low, high = float(excess.min()) + 1, float(excess.max()) + 1
     sentences = []
     if found.rejected:
         sentences.append("No critical point with C_b ≥ 0.")
         sentences += [_sentence(r.reason) for r in found.rejected]
-    elif high - low < 1e-9 * max(1.0, abs(high)):
-        sentences.append(f"No critical point: χ∥/χ⊥ = {high:.6g} at every K, whatever C_W.")
+    elif bool(((excess - excess.median()).abs() <= noise.clamp_min(1e-9)).all()):
+        sentences.append(f"No critical point: χ∥/χ⊥ = {1 + float(excess.median()):.6g} at every K, whatever C_W.")
     elif len(sure) and bool((sure > 0).all()):
         sentences.append(
             f"No critical point: χ∥ > χ⊥ at every finite K (the ratio runs from {low:.4g} to {high:.4g}), so the two "
