@@ -41,8 +41,7 @@ def pair_average(
     if not bool(torch.isfinite(found.value).all()):
         raise AverageOverflowError(
             f"a pair average of {activation.spec} at K={float(np.maximum(k1, k2).max()):g} is beyond the largest "
-            "float64; "
-            "try a smaller K"
+            "float64; try a smaller K"
         )
     return found
 
@@ -59,7 +58,11 @@ def _scaled_pair(
 
 
 def _pair(activation: Activation, k1: Real, k2: Real, correlation: Correlation, orders: tuple[int, int]) -> Average:
-    squares = [_norm(activation, k, order) for k, order in ((k1, orders[0]), (k2, orders[1]))]
+    both = _norm(activation, np.concatenate([k1, k2]), orders[0]) if orders[0] == orders[1] else None
+    squares = [
+        _norm(activation, k, order) if both is None else (both[0][part], both[1][part])
+        for k, order, part in ((k1, orders[0], slice(len(k1))), (k2, orders[1], slice(len(k1), None)))
+    ]
     magnitude = np.sqrt(squares[0][0]) * np.sqrt(squares[1][0])
     unresolved = magnitude * (squares[0][1] + squares[1][1])  # what the one-dimensional panels say about sigma
     closed = _closed_pair(activation, k1, k2, correlation, orders)
@@ -147,7 +150,7 @@ def gap_average(activation: Activation, kernel: Real, one_minus: Real) -> Averag
 def _gap(activation: Activation, kernel: Real, one_minus: Real) -> Average:
     value, error = np.zeros_like(kernel), np.full_like(kernel, np.inf)
     error[one_minus == 0] = 0.0
-    # beyond rho = 0 the gap may vanish for good (even functions at rho = -1): there g is the scale, elsewhere the gap itself
+    # at rho = -1 the gap of an even function vanishes for good, so beyond rho = 0 its scale is g, not the gap itself
     scale = np.where(one_minus > 1, _norm(activation, kernel, 0)[0], 0.0)
     strategies: list[Callable[[Activation, Real, Real], tuple[Real, Real] | None]] = [_panel_gap]
     if not is_discontinuous(activation):

@@ -23,6 +23,8 @@ from edgewise.theory.averages.integrand import integrand
 Real = npt.NDArray[np.float64]
 _EPS = 2.0**-52
 _TINY = 1e-300
+_FAR_LEFT = -9.0
+_SQRT_2PI = math.sqrt(2 * math.pi)
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class _Step:
 def polynomial_pair(
     pieces: Pieces, k1: Real, k2: Real, correlation: Correlation, orders: tuple[int, int]
 ) -> tuple[Real, Real] | None:
-    """(value, error) of ``<sigma^(i)(z1) sigma^(j)(z2)>``, shape [pair]; None where sigma is not piecewise polynomial."""
+    """(value, error) of ``<sigma^(i)(z1) sigma^(j)(z2)>``, shape [pair]; None unless sigma is piecewise polynomial."""
     if any(t.frequency != 0.0 or t.power < 0 for p in pieces for t in p.terms):
         return None
     value = np.zeros_like(k1)
@@ -88,17 +90,29 @@ def _step_pair(left: _Step, right: _Step, k1: Real, k2: Real, correlation: Corre
     b = right.side * right.threshold / root2
     c = correlation if left.side == right.side else correlation.flipped()
     moments = quadrant_moments(a, b, c, len(left.coefficients) - 1, len(right.coefficients) - 1)
-    value, error = np.zeros_like(k1), np.zeros_like(k1)
-    reach = np.exp(-0.25 * (np.maximum(a, 0.0) ** 2 + np.maximum(b, 0.0) ** 2))
-    for j, p in enumerate(left.coefficients):
-        for k, q in enumerate(right.coefficients):
-            if p == 0.0 or q == 0.0:
-                continue
-            scale = p * q * (left.side * root1) ** j * (right.side * root2) ** k
-            value = value + scale * moments[j][k]
-            size = math.sqrt(_odd_factorial(2 * j - 1) * _odd_factorial(2 * k - 1))
-            error = error + np.abs(scale) * size * reach * (4 * _EPS)
-    return value, error
+    ours, our_size = _scaled(left, root1)
+    theirs, their_size = _scaled(right, root2)
+    value = np.zeros_like(k1)
+    for p, row in zip(ours, moments, strict=True):
+        if p is None:
+            continue
+        inner = sum((q * m for q, m in zip(theirs, row, strict=True) if q is not None), np.zeros_like(k1))
+        value += p * inner
+    reach = 1.0 if a.max() <= 0 and b.max() <= 0 else np.exp(-0.25 * (np.maximum(a, 0) ** 2 + np.maximum(b, 0) ** 2))
+    return value, (4 * _EPS) * our_size * their_size * reach
+
+
+def _scaled(step: _Step, root: Real) -> tuple[list[Real | None], Real]:
+    """The step's coefficients in units of the standard deviation, and the root mean square of their terms' sum."""
+    power = np.ones_like(root)
+    terms: list[Real | None] = []
+    size = np.zeros_like(root)
+    for n, c in enumerate(step.coefficients):
+        terms.append(c * power if c != 0.0 else None)
+        if c != 0.0:
+            size += abs(c) * math.sqrt(_odd_factorial(2 * n - 1)) * np.abs(power)
+        power = power * (step.side * root)
+    return terms, size
 
 
 def _odd_factorial(n: int) -> float:
@@ -116,14 +130,15 @@ def quadrant_moments(a: Real, b: Real, c: Correlation, top_x: int, top_y: int) -
     r = c.r
     variance = c.one_minus * c.one_plus
     s = np.maximum(np.sqrt(variance), _TINY)
-    safe_a, safe_b = np.where(np.isinf(a), 0.0, a), np.where(np.isinf(b), 0.0, b)
-    density_a = np.where(np.isinf(a), 0.0, np.exp(-0.5 * safe_a**2) / math.sqrt(2 * math.pi))
-    density_b = np.where(np.isinf(b), 0.0, np.exp(-0.5 * safe_b**2) / math.sqrt(2 * math.pi))
+    whole_a, whole_b = bool(np.isneginf(a).all()), bool(np.isneginf(b).all())
+    safe_a, safe_b = (np.zeros_like(r) if w else e for w, e in ((whole_a, a), (whole_b, b)))
+    density_a, density_b = (
+        np.zeros_like(r) if w else np.exp(-0.5 * e * e) / _SQRT_2PI for w, e in ((whole_a, a), (whole_b, b))
+    )
     up = _beyond(safe_a, b, c, s)  # (b - r a)/s
     right = _beyond(safe_b, a, c, s)
-    with np.errstate(over="ignore", invalid="ignore"):
-        corner = density_a * np.where(np.isfinite(up), np.exp(-0.5 * up * up), 0.0) * s / math.sqrt(2 * math.pi)
-    corner = np.where(np.isinf(b), 0.0, corner)
+    with np.errstate(over="ignore"):
+        corner = np.zeros_like(r) if whole_b else density_a * np.exp(-0.5 * up * up) * (s / _SQRT_2PI)
     edge_a = _edge(density_a, up, r * safe_a, safe_b, variance, corner, top_y)
     edge_b = _edge(density_b, right, r * safe_b, safe_a, variance, corner, top_x)
     powers_a, powers_b = _powers(safe_a, top_x), _powers(safe_b, top_y)
@@ -177,17 +192,32 @@ def _edge(density: Real, beyond: Real, mean: Real, edge: Real, variance: Real, c
 
 def _quadrant(a: Real, b: Real, up: Real, right: Real, c: Correlation) -> Real:
     """P(x > a, y > b) through Owen's T function (Owen 1956, eq. 2.1); absolute error a few ulp."""
-    from scipy.special import ndtr, owens_t
+    from scipy.special import ndtr
 
-    if np.isneginf(a).all() or np.isneginf(b).all():
-        marginal: Real = ndtr(-np.where(np.isneginf(a), b, a))
-        return marginal
+    for one, other in ((a, b), (b, a)):
+        if np.isneginf(one).all():
+            marginal: Real = ndtr(-other)
+            return marginal
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         same = np.sqrt(c.one_minus / np.maximum(c.one_plus, _TINY))
         opposite = -np.sqrt(c.one_plus / np.maximum(c.one_minus, _TINY))
         slope_a = np.where(a == b, same, np.where((a == -b) & (a != 0), opposite, up / np.where(a == 0, -0.0, a)))
         slope_b = np.where(a == b, same, np.where((a == -b) & (a != 0), opposite, right / np.where(b == 0, -0.0, b)))
-    product = a * b
-    outside = (product < 0) | ((product == 0) & (a + b > 0))
-    both: Real = 0.5 * (ndtr(-a) + ndtr(-b)) - owens_t(a, slope_a) - owens_t(b, slope_b) - 0.5 * outside
+    outside = (a * b < 0) | ((a * b == 0) & (a + b > 0))
+    first = _owen(a, slope_a)
+    second = first if (a == b).all() else _owen(b, slope_b)
+    both: Real = 0.5 * (ndtr(-a) + ndtr(-b)) - first - second - 0.5 * outside
     return np.maximum(both, 0.0)
+
+
+def _owen(h: Real, slope: Real) -> Real:
+    """Owen's T, left out (it is below 1e-19) where h is far on the left, so that the probability is near 1."""
+    from scipy.special import owens_t
+
+    near = h > _FAR_LEFT
+    if near.all():
+        everywhere: Real = owens_t(h, slope)
+        return everywhere
+    found = np.zeros_like(h)
+    found[near] = owens_t(h[near], slope[near])
+    return found
