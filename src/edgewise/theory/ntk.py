@@ -14,7 +14,7 @@ from torch import Tensor
 
 from edgewise.activations import Activation, activation
 from edgewise.errors import DomainError
-from edgewise.theory import domain, kernels
+from edgewise.theory import domain, pairs
 from edgewise.theory.flow import kernel_flow
 from edgewise.theory.interpolant import LARGEST, SMALLEST, kernel_functions
 
@@ -122,7 +122,7 @@ def kernel_matrix(
     theta_diagonal, theta_off = (rate_b + rate_w * (x - b) / w for x in (diagonal, off))
     for _ in range(depth - 1):
         first, second = diagonal[upper[0]], diagonal[upper[1]]
-        moved, slopes = kernels.kernel_pair(a, first, off, second), kernels.derivative_pair(a, first, off, second)
+        moved, slopes = pairs.kernel_pair(a, first, off, second), pairs.derivative_pair(a, first, off, second)
         theta_off = rate_b + rate_w * moved + (w * slopes + gamma**2) * theta_off
         own = functions.kernel(diagonal)
         theta_diagonal = rate_b + rate_w * own + (w * functions.chi_perp(diagonal) + gamma**2) * theta_diagonal
