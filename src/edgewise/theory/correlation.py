@@ -305,4 +305,4 @@ def _reason(
         return f"{moved}; no correlation attracts at its kernel"
     end = stable[-1]
     pace = "slower than exponentially" if math.isinf(length) else f"within a correlation length of {length:.4g} layers"
-    return f"{moved}; it is drawn to rho={end.correlation:.6g} {pace}"
+    return f"{moved}; it is drawn to rho={round(end.correlation, 9) + 0.0:.6g} {pace}"

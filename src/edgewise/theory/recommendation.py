@@ -24,6 +24,8 @@ HORIZON_MARGIN = 2
 DEVIATIONS = 3.0
 """... even for a network whose empirical kernel is this many standard deviations above the mean at the width given."""
 DECADE = 10.0
+BASIN_MARGIN = 10.0
+"""How far below the end of its basin a flow to a stable K*=0 begins."""
 UNKNOWN_WIDTH_SPREAD = 0.1
 """Relative deviation of a network's first kernel from k0 that "least bad" must survive where no width is given; it is
 sqrt(2/width) where one is."""
@@ -117,6 +119,13 @@ def _half_stable(
         f"{a.spec} has a half-stable critical point at K*={k0:.6g} (C_b={c_b:.6g}, C_W={c_w:.6g}{residual}): "
         "start there and K stays there"
     )
+    spread = _spread(width)
+    for start, side in ((1.0 - spread, "below"), (1.0 + spread, "above")):
+        kept = layers_inside(kernel_functions(a), depth, c_w, c_b, k0 * start, skip, k0 / DECADE, k0 * DECADE)
+        if kept < depth:
+            reason += (
+                f", but a network that starts {100 * spread:.2g} % {side} leaves its decade after {kept:.0f} layers"
+            )
     return _initialisation(a, c_w, c_b, k0, "half_stable", skip, reason)
 
 
@@ -130,7 +139,8 @@ def _scale_invariant(
     point: CriticalPoint,
     residual: str,
 ) -> Initialisation:
-    reason = f"{a.spec} is scale-invariant: at C_b=0, C_W={c_w:.6g}{residual} every K is kept, so K=1 will do"
+    kept = "every K is kept" if abs(skip) < 1.0 else "every K grows by about e in all"
+    reason = f"{a.spec} is scale-invariant: at C_b=0, C_W={c_w:.6g}{residual}, {kept}, so K=1 will do"
     return _initialisation(a, c_w, c_b, 1.0, "scale_invariant", skip, reason)
 
 
@@ -144,11 +154,16 @@ def _stable_zero(
     point: CriticalPoint,
     residual: str,
 ) -> Initialisation:
+    end = point.basin[1] if point.basin is not None else math.inf
+    k0 = min(1.0, end / BASIN_MARGIN)
+    where = "so K=1, where the first layers are nonlinear, will do"
+    if k0 < 1.0:
+        where = f"if that was below K={end:.3g}, so K0={k0:.3g} leaves a factor of {BASIN_MARGIN:g}"
     reason = (
         f"{a.spec} has a stable critical point at K*=0 (C_b=0, C_W={c_w:.6g}{residual}): K falls only slowly "
-        "and forgets where it began, so K=1, where the first layers are nonlinear, will do"
+        f"and forgets where it began, {where}"
     )
-    return _initialisation(a, c_w, c_b, 1.0, "k_star_zero", skip, reason)
+    return _initialisation(a, c_w, c_b, k0, "k_star_zero", skip, reason)
 
 
 def _unstable_zero(
@@ -166,8 +181,8 @@ def _unstable_zero(
     k0 = _largest_start(kernel_functions(a), HORIZON_MARGIN * depth, c_w, c_b, skip, room)
     reason = (
         f"{a.spec} has a critical point at K*=0 that repels (C_b=0, C_W={c_w:.6g}{residual}): K grows from layer to "
-        f"layer and blows up if it starts too large; K0={k0:.3g} keeps it in [K0/2, 2 K0] for "
-        f"{HORIZON_MARGIN} x {depth} layers"
+        f"layer and blows up if it starts too large; K0={k0:.3g} keeps it within a factor of "
+        f"{_factor(skip):.3g} for {HORIZON_MARGIN} x {depth} layers"
     )
     if width is not None:
         reason += f", even for a network of width {width} {DEVIATIONS:g} standard deviations ({room:.3g} times) above"
@@ -185,7 +200,7 @@ _AT_CRITICALITY = {
 def _largest_start(functions: KernelFunctions, layers: int, c_w: float, c_b: float, skip: float, room: float) -> float:
     """The largest K0 <= 1/room such that flows from K0*room and from below it stay in the band for `layers` layers."""
 
-    band = BAND if abs(skip) < 1.0 else BAND * math.exp(HORIZON_MARGIN)  # identity skips alone multiply K by about e
+    band = _factor(skip)
 
     def holds(log_k: float) -> bool:
         k = math.exp(log_k)
@@ -205,6 +220,11 @@ def _largest_start(functions: KernelFunctions, layers: int, c_w: float, c_b: flo
     return math.exp(low) / room
 
 
+def _factor(skip: float) -> float:
+    """How far K may move: identity skips alone multiply it by about e in the depth."""
+    return BAND if abs(skip) < 1.0 else BAND * math.exp(HORIZON_MARGIN)
+
+
 @dataclass(frozen=True)
 class _Candidate:
     c_w: float
@@ -220,7 +240,7 @@ def _least_bad(a: Activation, depth: int, width: int | None, skip: float) -> Ini
     What survives the whole depth is ranked by how long chi_perp keeps gradients within a decade, then by the distance
     of K0 from 1.
     """
-    spread = UNKNOWN_WIDTH_SPREAD if width is None else math.sqrt(2.0 / width)
+    spread = _spread(width)
     best = max(_candidates(kernel_functions(a), depth, spread, skip), key=_rank(depth), default=None)
     if best is None or best.layers < 1:
         raise NoInitialisationError(
@@ -233,9 +253,16 @@ def _least_bad(a: Activation, depth: int, width: int | None, skip: float) -> Ini
         f"{a.spec} has no critical point; the least bad is C_b=0, C_W={best.c_w:.6g} with K0={best.k0:.4g}, where K "
         f"stays within a decade of K0 for {kept} when a network starts {100 * spread:.2g} % off"
     )
-    if best.gradient_layers < depth:
+    if best.gradient_layers == 0.0:
+        reason += "; nearby inputs cannot stay near each other: chi_perp is infinite or 0"
+    elif best.gradient_layers < depth:
         reason += f", while gradients change by a factor of 10 every {best.gradient_layers:.3g} layers"
     return _initialisation(a, best.c_w, 0.0, best.k0, "least_bad", skip, reason, layers=best.layers)
+
+
+def _spread(width: int | None) -> float:
+    """Relative standard deviation of a network's first kernel."""
+    return UNKNOWN_WIDTH_SPREAD if width is None else min(0.9, math.sqrt(2.0 / width))
 
 
 def _candidates(functions: KernelFunctions, depth: int, spread: float, skip: float) -> Iterator[_Candidate]:
@@ -248,7 +275,7 @@ def _candidates(functions: KernelFunctions, depth: int, spread: float, skip: flo
         c_w = room * k0 / g
         layers = min(
             layers_inside(functions, depth, c_w, 0.0, k0 * start, skip, k0 / DECADE, k0 * DECADE)
-            for start in (1.0 - min(spread, 0.9), 1.0 + spread)
+            for start in (1.0 - spread, 1.0 + spread)
         )
         chi = c_w * slope + skip * skip
         rate = abs(math.log(chi)) if 0.0 < chi < math.inf else math.inf
