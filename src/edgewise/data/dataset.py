@@ -23,8 +23,8 @@ class Split:
 class DataSet:
     """Three disjoint splits of a classification data set.
 
-    train is what networks learn from, validation what settings are chosen on, test what is reported. `normalisation` says
-    in words what was done to the inputs; its numbers come from the training split alone.
+    train is what networks learn from, validation what settings are chosen on, test what is reported. `normalisation`
+    says in words what was done to the inputs; its numbers come from the training split alone.
     """
 
     name: str

@@ -15,9 +15,9 @@ def digits(*, validation: float = 0.15, test: float = 0.25, seed: int = 0) -> Da
     """The digits, split class by class and normalised so that every input has mean square 1.
 
     validation, test: fractions of each class kept for choosing settings and for reporting; the rest is for training.
-    Each pixel's mean over the training images is subtracted (a pixel that is constant there is set to 0), then each image is
-    divided by the root of its mean square, so that a first layer with weight variance C_W / 64 has K(1) = C_b + C_W for every
-    image.
+    Each pixel's mean over the training images is subtracted (a pixel that is constant there is set to 0), then each
+    image is divided by the root of its mean square, so that a first layer with weight variance C_W / 64 has
+    K(1) = C_b + C_W for every image.
 
     Raises DomainError for fractions that leave no training data and DataError when the images cannot be loaded.
     Source: E. Alpaydin, C. Kaynak, Optical Recognition of Handwritten Digits, UCI (1998), test part.
@@ -73,7 +73,8 @@ def _stratified(labels: Tensor, fractions: tuple[float, ...], generator: torch.G
         rows = torch.nonzero(labels == label).flatten()
         rows = rows[torch.randperm(len(rows), generator=generator)]
         sizes = [round(fraction * len(rows)) for fraction in fractions]
-        for part, piece in zip(parts, rows.split([*sizes, len(rows) - sum(sizes)]), strict=True):
+        pieces = torch.split(rows, [*sizes, len(rows) - sum(sizes)])
+        for part, piece in zip(parts, pieces, strict=True):
             part.append(piece)
     joined = [torch.cat(part) for part in parts]
     return [rows[torch.randperm(len(rows), generator=generator)] for rows in joined]

@@ -2,8 +2,8 @@
 
 Preactivations are held as ``[network, unit, column]`` and a layer is one `baddbmm`. Fixed data with random weights is
 one network per member and a column per sample; fixed weights with random data is one network and a column per member
-and sample. The first layer is ``z(1) = sqrt(k0 / n0) W x`` with |x|**2 = n0 and W standard normal: every unit is N(0, k0),
-so K(1) = k0.
+and sample. The first layer is ``z(1) = sqrt(k0 / n0) W x`` with |x|**2 = n0 and W standard normal: every unit is
+N(0, k0), so K(1) = k0.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from edgewise.errors import DomainError
 
 @dataclass(frozen=True)
 class Shape:
-    """A plain network: `depth` hidden layers of `width` units, each followed by the activation, then a linear output."""
+    """A plain network: `depth` hidden layers of `width` units with the activation after each, then a linear output."""
 
     inputs: int
     width: int
@@ -65,10 +65,10 @@ class Initial:
 class Member:
     """One network of an ensemble.
 
-    seed: its weights and its data order; members with the same seed draw the same numbers, scaled by their own variances,
-    and see the same batches, so that settings are compared on equal terms.
-    weight_rates, bias_rates: the learning rate of each layer relative to `learning_rate`, one per hidden layer and one for
-    the output; None means 1 everywhere.
+    seed: its weights and its data order; members with the same seed draw the same numbers, scaled by their own
+    variances, and see the same batches, so that settings are compared on equal terms.
+    weight_rates, bias_rates: the learning rate of each layer relative to `learning_rate`, one per hidden layer and one
+    for the output; None means 1 everywhere.
     """
 
     seed: int
@@ -176,7 +176,7 @@ def rates(shape: Shape, members: Sequence[Member], like: Parameters) -> Paramete
 
 
 def forward(activation: Activation, parameters: Parameters, inputs: Tensor) -> Tensor:
-    """Outputs [member, example, output] for inputs [member, example, feature], or [example, feature] fed to all members."""
+    """Outputs [member, example, output] for inputs [member, example, feature], or [example, feature] fed to all."""
     p = parameters
     x = inputs.expand(p.first.shape[0], -1, -1) if inputs.dim() == 2 else inputs
     z = torch.baddbmm(p.first_bias, x, p.first)

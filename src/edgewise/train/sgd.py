@@ -57,8 +57,9 @@ def train(
     """Minimises each member's cross-entropy; members never influence one another.
 
     Every member passes through the data in its own seed's order, in batches of `batch` examples, reshuffled each time.
-    momentum: heavy ball, ``v = momentum v + gradient; parameters -= rate v``. warmup: steps over which the learning rate
-    rises linearly from 0; decay: whether it then falls to 0 along half a cosine. on_step: called with the steps done.
+    momentum: heavy ball, ``v = momentum v + gradient; parameters -= rate v``. warmup: steps over which the learning
+    rate rises linearly from 0; decay: whether it then falls to 0 along half a cosine. on_step: called with the steps
+    done.
 
     Raises DomainError for numbers out of range.
     """
@@ -124,7 +125,7 @@ def _descend(
     momentum: float,
     scale: float,
 ) -> None:
-    """One heavy-ball step in place; the gradient and velocity of a frozen member are 0 (chosen, since 0 * nan is nan)."""
+    """One heavy-ball step in place; what moves a frozen member is set to 0 by choice, since 0 * nan is nan."""
     keep = alive[:, None, None]
     everyone = bool(alive.all())
     for p, v, g, rate in zip(parameters.tensors(), velocity, gradients, layer_rates.tensors(), strict=True):
@@ -135,7 +136,7 @@ def _descend(
 
 
 class _Order:
-    """Batches of row numbers [member, example]: a fresh permutation per seed and pass, an incomplete batch is dropped."""
+    """Batches of row numbers [member, example]: a fresh permutation per seed and pass; an incomplete batch is dropped."""
 
     def __init__(self, seeds: Sequence[int], examples: int, batch: int) -> None:
         self._generators = {seed: torch.Generator().manual_seed(seed + 2**32) for seed in seeds}
