@@ -211,6 +211,10 @@ def test_where_there_is_none_the_reason_says_why(spec: str, words: str) -> None:
     assert words in r.reason
 
 
+def test_a_constant_callable_is_said_to_be_constant() -> None:
+    assert "σ is constant" in ew.analyze(lambda x: torch.ones_like(x)).reason
+
+
 def test_a_gsmelu_through_the_origin_is_unstable_at_zero() -> None:
     """With t chosen so that sigma(0) = 0, C_W = 1/sigma'(0)**2."""
     g_minus, alpha = 0.01, 0.1

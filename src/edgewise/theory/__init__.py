@@ -8,6 +8,9 @@ from edgewise.theory.correlation import (
     correlation_flow,
     nearby_flow,
 )
+from edgewise.theory.critical_point import CriticalPoint
+from edgewise.theory.criticality import critical_points
+from edgewise.theory.expansion import Expansion, expand_at_zero
 from edgewise.theory.finite_width import FiniteWidth, four_point_vertex, optimal_aspect_ratio
 from edgewise.theory.flow import KernelFlow, depth_horizon, kernel_flow
 from edgewise.theory.interpolant import KernelFunctions, kernel_functions
@@ -25,6 +28,8 @@ __all__ = [
     "BranchScaling",
     "CorrelationFlow",
     "CriticalLine",
+    "CriticalPoint",
+    "Expansion",
     "FiniteWidth",
     "FixedPoint",
     "Initialisation",
@@ -40,8 +45,10 @@ __all__ = [
     "correlation_fixed_points",
     "correlation_flow",
     "critical_line",
+    "critical_points",
     "depth_horizon",
     "derivative_pair",
+    "expand_at_zero",
     "four_point_vertex",
     "fourth_moment",
     "h",

@@ -99,7 +99,7 @@ def fact_rows(r: Analysis) -> list[tuple[str, str]]:
 def _cells(point: CriticalPoint) -> tuple[str, ...]:
     kernel = "any" if point.kernel is None else f"{point.kernel:.10g}"
     p_perp = "–" if point.p_perp is None else f"{point.p_perp:.4g}"
-    word = _CLASSES[point.universality_class][0]
+    word = _CLASSES[point.universality_class][0].partition(",")[0]
     return (kernel, f"{point.c_b:.10g}", f"{point.c_w:.10g}", word, point.stability, point.correction, p_perp)
 
 

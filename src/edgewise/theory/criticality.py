@@ -262,7 +262,7 @@ def _finite_point(a: Activation, m: Moments, kernel: float) -> CriticalPoint | R
         c_b=c_b,
         c_w=c_w,
         stability="attracts from above" if above else "attracts from below",
-        correction=f"dχ∥/dK = {c:.4g} at K*",
+        correction=f"dχ∥/dK = {c:.4g}",
         p_perp=p_perp,
         law=laws.half_stable(kernel, c, p_perp),
         reason=(

@@ -11,6 +11,8 @@ from edgewise.activations.differentiable import closed_form
 from edgewise.theory.critical_point import CriticalPoint
 from edgewise.theory.criticality import Criticality, degree_of
 
+_CONSTANT = "No critical point: σ is constant, so χ∥ = χ⊥ = 0 for every C_W and nothing of the input survives a layer."
+
 
 def verdict(a: Activation, found: Criticality) -> str:
     """Plain sentences: the preferred solution, its law and the other solutions; or the reason why there is none."""
@@ -23,8 +25,8 @@ def verdict(a: Activation, found: Criticality) -> str:
 
 
 def _sentence(text: str) -> str:
-    """Capitalised where the first letter is a word's, not a symbol's: σ must not become Σ."""
-    head = text[0].upper() if text[0].isascii() else text[0]
+    """Capitalised where it starts with a word, not with a symbol: σ must not become Σ, nor dχ∥ Dχ∥."""
+    head = text[0].upper() if text[:2].isascii() else text[0]
     return head + text[1:].rstrip(".") + "."
 
 
@@ -68,9 +70,7 @@ def _why_none(a: Activation, found: Criticality) -> list[str]:
     assert found.asymptotics is not None
     m = found.scan.moments
     if not bool((m.perp > 0).any()):
-        return [
-            "No critical point: σ is constant, so χ∥ = χ⊥ = 0 for every C_W and nothing of the input survives a layer."
-        ]
+        return [_CONSTANT]
     live = m.perp > 0
     excess = m.excess[live]
     noise = 8 * m.excess_noise[live]
@@ -111,6 +111,8 @@ def _at_the_ends(found: Criticality) -> list[str]:
 
 def _why_not_homogeneous(a: Activation, p: float) -> list[str]:
     """RePU and its like: g = g_1 K**p, hence K' = C_W g_1 K**p and a constant ratio (Kim & Kang, arXiv 2408.02697)."""
+    if p == 0:
+        return [_CONSTANT]
     if p <= 0.5:
         return [f"No critical point: σ(cx) = c^{p:g} σ(x) has ⟨σ'²⟩ = ∞ at every K, so no C_W > 0 makes χ⊥ = 1."]
     at_one = closed_form(a, torch.tensor([-1.0, 1.0], dtype=torch.float64), 0)
