@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
+from torch.autograd.forward_ad import _set_fwd_grad_enabled, unpack_dual
 
 from edgewise.errors import DomainError
 
@@ -79,8 +80,7 @@ class _Jet(torch.autograd.Function):
         ctx.save_for_forward(x)
 
     @staticmethod
-    def _slope(ctx: Any) -> Tensor:
-        (x,) = ctx.saved_tensors
+    def _slope(ctx: Any, x: Tensor) -> Tensor:
         surrogate = ctx.activation.definition.surrogate
         if surrogate is not None and ctx.order == 0:
             return surrogate(x, **ctx.activation.parameters)  # type: ignore[no-any-return]
@@ -88,9 +88,13 @@ class _Jet(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
-        return grads[0] * _Jet._slope(ctx), None, None
+        (x,) = ctx.saved_tensors
+        return grads[0] * _Jet._slope(ctx, x), None, None
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Any) -> Tensor:
-        slope: Tensor = _Jet._slope(ctx)
-        return tangents[0] * slope  # type: ignore[no-any-return]
+        # torch switches forward mode off in here, so that an outer jvp would silently see a constant slope
+        (x,) = ctx.saved_tensors
+        with _set_fwd_grad_enabled(True):
+            slope: Tensor = _Jet._slope(ctx, unpack_dual(x).primal)
+            return tangents[0] * slope  # type: ignore[no-any-return]

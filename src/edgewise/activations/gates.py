@@ -182,11 +182,11 @@ QUICK_GELU = register(
 
 def _hardswish(x: Tensor) -> Tensor:
     t = x.clamp(-3.0, 3.0)
-    return torch.where(x > 3, x, t * (t + 3) / 6)
+    return torch.where(x >= 3, x, t * torch.relu(t + 3) / 6)
 
 
 def _hardswish_first(x: Tensor) -> Tensor:
-    return keep_nan(x, torch.where(x < -3, 0.0, torch.where(x > 3, 1.0, x / 3 + 0.5)))
+    return keep_nan(x, torch.where(x <= -3, 0.0, torch.where(x >= 3, 1.0, x / 3 + 0.5)))
 
 
 HARDSWISH = register(

@@ -171,7 +171,11 @@ HARDTANH = register(
 HARDSIGMOID = register(
     Definition(
         name="hardsigmoid",
-        derivatives=(F.hardsigmoid, lambda x: step(x, (x > -3) & (x < 3), 1 / 6), lambda x: constant(x, 0.0)),
+        derivatives=(
+            lambda x: F.relu6(x + 3) / 6,
+            lambda x: step(x, (x > -3) & (x < 3), 1 / 6),
+            lambda x: constant(x, 0.0),
+        ),
         facts=lambda: Facts(
             formula=r"\min(\max(x+3, 0), 6)/6",
             limits=(0.0, 1.0),

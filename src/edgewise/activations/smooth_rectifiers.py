@@ -248,10 +248,10 @@ SMELU = register(
 
 
 def _gsmelu(x: Tensor, alpha: Value, beta: Value, g_minus: Value, g_plus: Value, t: Value) -> Tensor:
-    u, width = x + alpha, alpha + beta
-    left = t + slope_times(g_minus, u)
-    right = t + 0.5 * width * (g_plus + g_minus) + slope_times(g_plus, x - beta)
-    return torch.where(x >= beta, right, torch.where(x <= -alpha, left, left + (g_plus - g_minus) * _ramp(u, width)))
+    width, bend = alpha + beta, g_plus - g_minus
+    left = t + slope_times(g_minus, x + alpha) + bend * _ramp(x + alpha, width)
+    right = t + 0.5 * width * (g_plus + g_minus) + slope_times(g_plus, x - beta) + bend * _ramp(beta - x, width)
+    return torch.where(x > 0.5 * (beta - alpha), right, left)  # each half from its own line, where zeros do not cancel
 
 
 def _gsmelu_first(x: Tensor, alpha: float, beta: float, g_minus: float, g_plus: float, t: float) -> Tensor:
