@@ -41,7 +41,7 @@ def _imports(path: Path) -> set[str]:
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             found |= {f"{node.module}.{alias.name}" for alias in node.names} if node.module == "edgewise" else {node.module}
-    return {name for name in found if name.startswith("edgewise.")}
+    return {name for name in found if name.startswith("edgewise.") and name != "edgewise.__version__"}
 
 
 def _files() -> list[Path]:
