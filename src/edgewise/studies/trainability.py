@@ -25,8 +25,8 @@ from edgewise.train import Member, Shape, Training, accuracy, train
 
 DEPTHS = (5, 20, 50)
 LEARNING_RATES = (0.03, 0.1, 0.3, 1.0)
-"""In units of 1 / (number of weight layers): SGD's rate falls with depth like that by the equivalence principle, so that
-one grid serves all depths (PDLT chapter 9)."""
+"""In units of 1 / (number of weight layers): SGD's rate falls with depth like that (PDLT chapter 9, equivalence
+principle), so one grid serves all depths."""
 MOMENTUM = 0.9
 WARMUP = 0.1
 """Share of the steps in which the learning rate rises; after it the rate falls to 0 along half a cosine."""
@@ -36,7 +36,7 @@ WARMUP = 0.1
 class Run:
     """One scheme at one depth and learning rate: a network per seed.
 
-    relative_rate: the learning rate in units of 1/(depth + 1); learning_rate: SGD's own (times the scheme's layer rates).
+    relative_rate: the learning rate in units of 1/(depth + 1); learning_rate: SGD's own, times the layer rates.
     accuracy, validation_accuracy, train_accuracy: per seed; a run that diverged counts as a guess, 1/classes.
     loss: mean training loss of every epoch, per seed; nan once diverged. diverged_at: per seed, the step (from 1) at
     which it diverged, 0 for none. chosen: whether this is the scheme's best learning rate at this depth, by mean
@@ -278,7 +278,7 @@ def _runs(
 
     def scored(split: str) -> list[tuple[float, ...]]:
         right, _ = accuracy(a, trained.parameters, getattr(data, split))
-        return _by_setting(torch.where(trained.diverged, 1.0 / data.classes, right), seeds)
+        return _by_setting(torch.where(trained.diverged, 1.0 / data.classes, right.double()), seeds)
 
     tested, validated, learned = scored("test"), scored("validation"), scored("train")
     curves = trained.loss.reshape(epochs, -1, trained.loss.shape[1]).mean(1).T  # [member, epoch]

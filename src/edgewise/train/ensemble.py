@@ -98,12 +98,22 @@ class Parameters:
         return self.first, self.first_bias, self.hidden, self.hidden_bias, self.last, self.last_bias
 
     def members_finite(self) -> Tensor:
-        """Which members hold finite numbers only, bool [member]."""
-        return torch.stack([torch.isfinite(_member_first(t).flatten(1)).all(1) for t in self.tensors()]).all(0)
+        """Which members hold finite numbers only, none so large that a layer's norm overflows; bool [member]."""
+        norms = [torch.linalg.vector_norm(t, dim=(-2, -1)) for t in self.tensors()]  # [member] or [layer, member]
+        return torch.stack([torch.isfinite(norm).reshape(-1, norm.shape[-1]).all(0) for norm in norms]).all(0)
 
+    def select(self, members: Tensor) -> Parameters:
+        """A copy of those members, by index."""
+        first, first_bias, hidden, hidden_bias, last, last_bias = self.tensors()
+        return Parameters(
+            first[members], first_bias[members], hidden[:, members], hidden_bias[:, members], last[members],
+            last_bias[members],
+        )  # fmt: skip
 
-def _member_first(t: Tensor) -> Tensor:
-    return t.transpose(0, 1) if t.dim() == 4 else t
+    def store(self, members: Tensor, values: Parameters) -> None:
+        """Writes `values` over those members, by index."""
+        for axis, mine, theirs in zip((0, 0, 1, 1, 0, 0), self.tensors(), values.tensors(), strict=True):
+            mine.index_copy_(axis, members, theirs)
 
 
 def initialise(

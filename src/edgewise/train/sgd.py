@@ -25,7 +25,7 @@ class Training:
     """What came out of training an ensemble.
 
     parameters: at the end; of a diverged member, as they were when it was frozen.
-    loss: mean cross-entropy of the batch before each step, float32 [step, member]; nan from the step of divergence on.
+    loss: mean cross-entropy of the batch before each step, [step, member]; nan from the step of divergence on.
     diverged_at: per member, the step (from 1) whose loss or gradient was not finite or beyond LOSS_BOUND; 0 for none.
     """
 
@@ -69,34 +69,62 @@ def train(
             f"1 <= batch <= {len(data)}, 0 <= momentum < 1, 0 <= warmup <= steps"
         )
     inputs, labels = data.inputs.to(device=device, dtype=dtype), data.labels.to(device)
-    parameters = initialise(shape, members, dtype=dtype, device=device)
-    for tensor in parameters.tensors():
-        tensor.requires_grad_(True)
-    layer_rates = rates(shape, members, parameters)
-    velocity = [torch.zeros_like(t) for t in parameters.tensors()]
+    everyone = torch.arange(len(members), device=device)
+    final = initialise(shape, members, dtype=dtype, device=device)
+    still = Parameters(*(torch.zeros_like(t) for t in final.tensors()))
+    state = _State(everyone, final.select(everyone), still, rates(shape, members, final))
     order = _Order([m.seed for m in members], len(data), batch)
     diverged_at = torch.zeros(len(members), dtype=torch.int64, device=device)
-    losses = []
+    losses = torch.full((steps, len(members)), torch.nan, dtype=dtype, device=device)
 
     with flushed_denormals():
         for step in range(1, steps + 1):
-            rows = order.next().to(device)
-            outputs = forward(activation, parameters, inputs[rows])
-            loss = functional.cross_entropy(outputs.mT, labels[rows], reduction="none").mean(1)
-            alive = (diverged_at == 0) & (loss <= LOSS_BOUND)  # nan compares false
-            gradients = torch.autograd.grad(torch.where(alive, loss, 0.0).sum(), parameters.tensors())
-            alive &= torch.isfinite(_squared_norm(gradients))
-            diverged_at = torch.where(alive | (diverged_at > 0), diverged_at, step)
-            losses.append(torch.where(alive, loss.detach(), torch.nan))
-            _descend(
-                parameters, velocity, gradients, layer_rates, alive, momentum, _schedule(step, steps, warmup, decay)
-            )
+            rows = order.next().to(device)[state.members]
+            loss, gradients, alive = _slope(activation, state, inputs[rows], labels[rows], diverged_at)
+            losses[step - 1, state.members] = torch.where(alive, loss, torch.nan)
+            lost = state.members[~alive]
+            diverged_at[lost] = torch.where(diverged_at[lost] > 0, diverged_at[lost], step)
+            _descend(state, gradients, alive, momentum, _schedule(step, steps, warmup, decay))
+            if int(alive.sum()) <= _WORTH_KEEPING * len(state.members):
+                with torch.no_grad():
+                    final.store(lost, state.only(~alive).parameters)
+                state = state.only(alive)
             if on_step is not None:
                 on_step(step)
+            if len(state.members) == 0:
+                break
+    if on_step is not None and step < steps:
+        on_step(steps)
 
-    final = Parameters(*(t.detach() for t in parameters.tensors()))
+    with torch.no_grad():
+        final.store(state.members, state.parameters)
     diverged_at = torch.where(final.members_finite() | (diverged_at > 0), diverged_at, steps)
-    return Training(final, torch.stack(losses).cpu(), diverged_at.cpu())
+    return Training(final, losses.cpu(), diverged_at.cpu())
+
+
+_WORTH_KEEPING = 0.75
+"""Frozen members are taken out of the ensemble once at most this share of it still learns."""
+
+
+@dataclass(frozen=True)
+class _State:
+    """The members that are still in the ensemble, by index; their parameters (autograd leaves), velocity and rates."""
+
+    members: Tensor
+    parameters: Parameters
+    velocity: Parameters
+    rates: Parameters
+
+    def __post_init__(self) -> None:
+        for tensor in self.parameters.tensors():
+            tensor.requires_grad_(True)
+
+    def only(self, wanted: Tensor) -> _State:
+        """A copy with the members where `wanted` is true."""
+        chosen = torch.nonzero(wanted).flatten()
+        with torch.no_grad():
+            parts = [p.select(chosen) for p in (self.parameters, self.velocity, self.rates)]
+        return _State(self.members[chosen], *parts)
 
 
 def _schedule(step: int, steps: int, warmup: int, decay: bool) -> float:
@@ -106,29 +134,26 @@ def _schedule(step: int, steps: int, warmup: int, decay: bool) -> float:
     return 0.5 * (1.0 + math.cos(math.pi * (step - 1 - warmup) / (steps - warmup))) if decay else 1.0
 
 
-def _squared_norm(gradients: Sequence[Tensor]) -> Tensor:
-    """Squared norm of each member's gradient, [member]; not finite if any entry is not."""
-    totals = [
-        torch.linalg.vector_norm(g.transpose(0, 1).flatten(1) if g.dim() == 4 else g.flatten(1), dim=1)
-        for g in gradients
-    ]
-    return torch.stack(totals).sum(0)
+def _slope(
+    activation: Activation, state: _State, inputs: Tensor, labels: Tensor, diverged_at: Tensor
+) -> tuple[Tensor, tuple[Tensor, ...], Tensor]:
+    """Each member's loss, the gradients of all, and which members are (still) fine."""
+    parameters = state.parameters.tensors()
+    outputs = forward(activation, state.parameters, inputs)
+    loss = functional.cross_entropy(outputs.mT, labels, reduction="none").mean(1)
+    alive = (diverged_at[state.members] == 0) & (loss <= LOSS_BOUND)  # nan compares false
+    gradients = torch.autograd.grad(torch.where(alive, loss, 0.0).sum(), parameters)
+    alive &= Parameters(*gradients).members_finite()
+    return loss.detach(), gradients, alive
 
 
 @torch.no_grad()
-def _descend(
-    parameters: Parameters,
-    velocity: list[Tensor],
-    gradients: Sequence[Tensor],
-    layer_rates: Parameters,
-    alive: Tensor,
-    momentum: float,
-    scale: float,
-) -> None:
+def _descend(state: _State, gradients: tuple[Tensor, ...], alive: Tensor, momentum: float, scale: float) -> None:
     """One heavy-ball step in place; what moves a frozen member is set to 0 by choice, since 0 * nan is nan."""
     keep = alive[:, None, None]
     everyone = bool(alive.all())
-    for p, v, g, rate in zip(parameters.tensors(), velocity, gradients, layer_rates.tensors(), strict=True):
+    parts = (state.parameters.tensors(), state.velocity.tensors(), gradients, state.rates.tensors())
+    for p, v, g, rate in zip(*parts, strict=True):
         v.mul_(momentum).add_(g)
         if not everyone:
             v.copy_(torch.where(keep, v, 0.0))
@@ -136,7 +161,7 @@ def _descend(
 
 
 class _Order:
-    """Batches of row numbers [member, example]: a fresh permutation per seed and pass; an incomplete batch is dropped."""
+    """Batches of row numbers [member, example]: a new permutation per seed and pass; an incomplete batch is dropped."""
 
     def __init__(self, seeds: Sequence[int], examples: int, batch: int) -> None:
         self._generators = {seed: torch.Generator().manual_seed(seed + 2**32) for seed in seeds}
