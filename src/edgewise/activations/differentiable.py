@@ -96,5 +96,6 @@ class _Jet(torch.autograd.Function):
         # torch switches forward mode off in here, so that an outer jvp would silently see a constant slope
         (x,) = ctx.saved_tensors
         with _set_fwd_grad_enabled(True):
-            slope: Tensor = _Jet._slope(ctx, unpack_dual(x).primal)
+            at: Tensor = unpack_dual(x).primal  # type: ignore[no-untyped-call]
+            slope: Tensor = _Jet._slope(ctx, at)
             return tangents[0] * slope  # type: ignore[no-any-return]

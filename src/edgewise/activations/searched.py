@@ -11,6 +11,7 @@ from edgewise.activations.activation import Definition, Facts
 from edgewise.activations.elementary import (
     finite,
     keep_nan,
+    logistic,
     logistic_curvature,
     logistic_slope,
     root,
@@ -30,7 +31,7 @@ MAX_SIGMOID = register(
     Definition(
         name="max_sigmoid",
         derivatives=(
-            lambda x: torch.where(x > _CROSSING, x, torch.sigmoid(x)),
+            lambda x: torch.where(x > _CROSSING, x, logistic(x)),
             lambda x: torch.where(x > _CROSSING, 1.0, logistic_slope(x)),
             lambda x: torch.where(x > _CROSSING, 0.0, logistic_curvature(x)),
         ),
