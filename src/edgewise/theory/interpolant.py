@@ -24,18 +24,37 @@ __all__ = ["LARGEST", "SMALLEST", "KernelFunctions", "evaluate", "kernel_functio
 
 
 def evaluate(function: Function, k: Tensor) -> Answer:
-    """`function` at every K of a tensor, inf where its average diverges or exceeds the largest float64."""
+    """`function` at every K of a tensor, inf where its average diverges or exceeds the largest float64.
+
+    Once it does so at one K it does at all larger ones, for <f**2>_K' >= sqrt(K/K') <f**2>_K where K' > K: so the
+    limit is found by bisection over the sorted K.
+    """
+    found = _attempt(function, k)
+    if found is not None:
+        return found
+    ordered, order = k.reshape(-1).sort()
+    finite, infinite = 0, ordered.numel()
+    while finite < infinite:
+        middle = (finite + infinite) // 2
+        if _attempt(function, ordered[middle : middle + 1]) is None:
+            infinite = middle
+        else:
+            finite = middle + 1
+    value, error = torch.full_like(ordered, math.inf), torch.zeros_like(ordered)
+    below = _attempt(function, ordered[:finite])
+    if below is not None:
+        value[:finite], error[:finite] = below
+    back = order.argsort()
+    return value[back].reshape(k.shape), error[back].reshape(k.shape)
+
+
+def _attempt(function: Function, k: Tensor) -> Answer | None:
     try:
         with np.errstate(over="ignore", invalid="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore", PrecisionWarning)  # the error estimates are used instead
             return function(k)
     except (DivergentAverageError, AverageOverflowError):
-        if k.numel() == 1:
-            return torch.full_like(k, math.inf), torch.zeros_like(k)
-        flat = k.reshape(-1)
-        halves = [evaluate(function, part) for part in flat.tensor_split(2)]
-        value, error = (torch.cat(parts).reshape(k.shape) for parts in zip(*halves, strict=True))
-        return value, error
+        return None
 
 
 class KernelFunctions:
