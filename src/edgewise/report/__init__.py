@@ -4,6 +4,6 @@ Data first (`model`, computed by `parts`), then pictures (`figures`, `pictures`)
 then the page.
 """
 
-from edgewise.report.build import Report, report
+from edgewise.report.build import Report, render, report, theory_page
 
-__all__ = ["Report", "report"]
+__all__ = ["Report", "render", "report", "theory_page"]

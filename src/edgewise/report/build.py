@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -10,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from edgewise.activations import Activation, activation
-from edgewise.errors import DomainError, EdgewiseError
+from edgewise.errors import DataError, DomainError, EdgewiseError
 from edgewise.report.files import write_json, write_text
 from edgewise.report.gallery import Gallery
-from edgewise.report.model import PARTS, Part, ReportData, Subject
+from edgewise.report.model import PARTS, Part, ReportData, Subject, from_dict
 from edgewise.report.page import page
 from edgewise.report.plan import Plan, compute
 from edgewise.report.progress import Listener, listener
@@ -29,7 +31,7 @@ class Report:
 
     data: ReportData
     page: Path
-    json: Path
+    json_file: Path
     broken: tuple[str, ...] = ()
 
     @property
@@ -152,8 +154,40 @@ class _Maker:
 
     def write(self) -> None:
         """Both files, each whole."""
-        write_json(self.folder / "report.json", self.data.to_dict())
+        write_json(self.folder / "report.json", document(self.data))
         write_text(self.folder / "report.html", page(self.data, self.gallery))
+
+
+def document(data: ReportData) -> dict[str, Any]:
+    """The JSON of a report: its data, with the verdict on each activation beside it."""
+    plain = data.to_dict()
+    for subject, entry in zip(data.subjects, plain["activations"], strict=True):
+        entry["verdict"] = verdict(subject).to_dict()
+    return plain
+
+
+def render(stored: str | Path, *, out: str | Path) -> Report:
+    """The page, the JSON and the pictures of an earlier report, drawn anew from its report.json; computes nothing.
+
+    Raises DataError when the file is no report, OSError when it cannot be read or `out` cannot be written.
+    """
+    try:
+        data = from_dict(json.loads(Path(stored).read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise DataError(f"{stored} is not JSON ({error}); try the report.json of `edgewise report`") from error
+    folder = Path(out)
+    maker = _Maker(data, folder, Gallery(folder / "figures"))
+    maker.gallery.draw(data)
+    maker.write()
+    return Report(data, folder / "report.html", folder / "report.json")
+
+
+def theory_page(spec: object, *, out: str | Path, depths: Sequence[int] = (5, 20, 50), progress: bool = False) -> Path:
+    """The page of a report without its training check, as a single file; takes seconds. Returns its path."""
+    with tempfile.TemporaryDirectory() as folder:
+        made = report(spec, out=folder, depths=depths, training=False, progress=progress)
+        write_text(Path(out), made.page.read_text(encoding="utf-8"))
+    return Path(out)
 
 
 def _subject(given: object, a: Activation) -> Subject:

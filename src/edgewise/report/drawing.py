@@ -96,7 +96,10 @@ def drawn(function: Callable[P, Figure]) -> Callable[P, Figure]:
     @wraps(function)
     def styled(*args: P.args, **options: P.kwargs) -> Figure:
         with style():
-            return function(*args, **options)
+            figure = function(*args, **options)
+            figure.draw_without_rendering()
+            figure.set_layout_engine("none")  # laid out once, not again for every format it is saved in
+            return figure
 
     return styled
 
@@ -160,7 +163,7 @@ def inline_svg(figure: Figure, *, key: str, label: str) -> str:
     return re.sub(r"<svg\b", lambda _: opening, text, count=1).strip()
 
 
-def png(figure: Figure, *, dpi: int = 200) -> bytes:
+def png(figure: Figure, *, dpi: int = 144) -> bytes:
     """The figure as a PNG on white."""
     buffer = io.BytesIO()
     with style():

@@ -112,7 +112,10 @@ def from_dict(stored: Any) -> ReportData:
         )
     try:
         subjects = tuple(
-            Subject(**{**entry, "parts": {name: Part(**part) for name, part in entry["parts"].items()}})
+            Subject(
+                **{name: entry[name] for name in ("given", "spec", "formula", "summary", "source")},
+                parts={name: Part(**part) for name, part in entry["parts"].items()},
+            )
             for entry in stored["activations"]
         )
         unknown = {name for subject in subjects for name in subject.parts} ^ set(PARTS) if subjects else set()

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import functools
+import re
 from importlib.resources import files
 from typing import Any
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from edgewise.report import tables
-from edgewise.report.advice import initialisation_code
+from edgewise.report.advice import initialisation_code, learning_rate_code
 from edgewise.report.formula import formula_svg
 from edgewise.report.gallery import Gallery
 from edgewise.report.model import Part, ReportData, Subject
 from edgewise.report.notation import number, plain
 from edgewise.report.pictures import Picture, comparison_pictures, pictures
+from edgewise.report.results import best_rate
 from edgewise.report.words import CLASS_NAME, deepest, verdict
 
 BADGE = {"yes": "✓ Yes", "care": "▲ With care", "no": "✕ No", "unknown": "? Unknown"}
@@ -62,11 +64,6 @@ WORDS = (
 def page(report: ReportData, gallery: Gallery) -> str:
     """The HTML of a report as far as it has come; pictures that have not been drawn are named as missing."""
     several = len(report.subjects) > 1
-    title = (
-        f"Which trains deep: {_listed(s.spec for s in report.subjects)}?"
-        if several
-        else f"Will a deep network with {report.subjects[0].spec} train?"
-    )
     comparison = None
     if several:
         compared = comparison_pictures(report)
@@ -76,7 +73,8 @@ def page(report: ReportData, gallery: Gallery) -> str:
             "pictures": [_picture(p, gallery, -1) for p in compared],
         }
     return _template().render(
-        title=title,
+        title=_title(report),
+        heading=_title(report, mark=True),
         subtitle=subtitle(report),
         notice=_notice(report),
         comparison=comparison,
@@ -89,11 +87,34 @@ def page(report: ReportData, gallery: Gallery) -> str:
     )
 
 
+def _title(report: ReportData, *, mark: bool = False) -> str:
+    """The question the page answers; with `mark` as HTML whose formulas do not break at a minus."""
+    specs = [Markup('<span class="spec">{}</span>').format(s.spec) if mark else s.spec for s in report.subjects]
+    if len(specs) == 1:
+        return Markup("Will a deep network with {} train?").format(specs[0]) if mark else f"Will {specs[0]} train deep?"
+    if len(specs) > _MOST_IN_TITLE:
+        return f"Which of {len(specs)} activations train deep?"
+    listed = Markup(", ").join(specs[:-1]) + Markup(" or {}").format(specs[-1])
+    return Markup("Which trains deep: {}?").format(listed) if mark else f"Which trains deep: {', '.join(specs)}?"
+
+
+_MOST_IN_TITLE = 5
+
+
+def _mathematics(text: str) -> Markup:
+    """Escaped text with C_W and C_b as symbols with subscripts."""
+    return Markup(_SUBSCRIPT.sub(r"<var>C</var><sub>\1</sub>", str(escape(text))))
+
+
+_SUBSCRIPT = re.compile(r"\bC_([Wb])\b")
+
+
 @functools.cache
 def _template() -> Any:
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=False)
+    environment.filters["maths"] = _mathematics
     return environment.from_string(_resource("page.html.j2"))
 
 
@@ -106,7 +127,8 @@ def subtitle(report: ReportData) -> str:
     """When, and with which settings, in one line."""
     settings = report.settings
     depths = _listed(str(d) for d in settings["depths"])
-    return f"Plain fully connected networks of {depths} layers · {report.date[:10]} · edgewise {report.provenance['edgewise']}"
+    version = report.provenance["edgewise"]
+    return f"Plain fully connected networks of {depths} layers · {report.date[:10]} · edgewise {version}"
 
 
 def provenance_line(report: ReportData) -> str:
@@ -157,7 +179,10 @@ def _subject(subject: Subject, index: int, gallery: Gallery) -> dict[str, Any]:
         "badge": BADGE[said.level],
         "numbers": _numbers(subject),
         "code": initialisation_code(subject.spec, *start) if start else "",
+        "rates": learning_rate_code(start[1], best_rate(subject, start[0])) if start else "",
         "advice": _advice(*start) if start else "",
+        "why": start[1]["reason"] if start else "",
+        "reason": theory["reason"] if theory else "",
         "groups": [
             _group(subject, index, gallery, drawn, title, lead, parts, found)
             for title, lead, parts, found in (
@@ -170,7 +195,7 @@ def _subject(subject: Subject, index: int, gallery: Gallery) -> dict[str, Any]:
                 (
                     "What theory and random networks say",
                     "Infinitely wide networks can be solved exactly; the thin lines are real ones, at initialisation.",
-                    ("susceptibility", "flow", "phase", "shape"),
+                    ("shape", "susceptibility", "flow", "phase"),
                     [*tables.solutions(subject), *tables.recommendations(subject)],
                 ),
             )
@@ -258,10 +283,10 @@ def _numbers(subject: Subject) -> list[dict[str, str]]:
 
 def _advice(depth: int, made: Any) -> str:
     if made["principle"] == "least_bad":
-        begin = f"There is no good choice. The least bad one for {depth} layers:"
+        begin = f"There is no good choice; this is the least bad one for {depth} layers"
     else:
-        begin = f"Initialise a plain network of {depth} layers like this:"
-    return f"{begin} {made['reason']}."
+        begin = f"Initialise a plain network of {depth} layers like this"
+    return f"{begin}, and scale its inputs to mean square 1:"
 
 
 def _listed(words: Any) -> str:

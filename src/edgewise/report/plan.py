@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from edgewise.activations import Activation
-from edgewise.errors import EdgewiseError
+from edgewise.errors import DomainError, EdgewiseError
 from edgewise.report.model import Subject
 from edgewise.report.parts.flow import flow
 from edgewise.report.parts.phase import phase, window
 from edgewise.report.parts.shape import shape
 from edgewise.report.parts.susceptibility import susceptibility
 from edgewise.report.parts.theory import theory
+from edgewise.report.parts.training import training
 from edgewise.report.schemes import usual
 from edgewise.report.words import deepest
 
-INPUTS = 64
-"""Numbers per image of the digits."""
+INPUTS, CLASSES = 64, 10
+"""Numbers per image and kinds of the digits."""
 
 SIMULATED_WIDTH = 4
 """Random networks at initialisation are this many times as wide as trained ones: closer to the theory, still quick."""
@@ -40,6 +42,17 @@ class Plan:
     members: int
     seed: int
     training: bool
+
+    def __post_init__(self) -> None:
+        for name, low in (("width", 2), ("seeds", 1), ("epochs", 1), ("members", 1)):
+            count = getattr(self, name)
+            if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < low):
+                raise DomainError(f"{name}={count!r} given, expected an integer >= {low}; try {name}={max(low, 4)}")
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
+            raise DomainError(f"seed={self.seed!r} given, expected an integer >= 0; try seed=0")
+        for rate in self.learning_rates or ():
+            if not 0.0 < rate < math.inf:
+                raise DomainError(f"learning rate {rate!r} given, expected finite numbers > 0; try 1e-3")
 
     def to_dict(self) -> dict[str, Any]:
         plain = asdict(self)
@@ -66,7 +79,7 @@ def compute(
     """
     match name:
         case "theory":
-            return theory(a, depths=plan.depths, width=plan.width)
+            return theory(a, depths=plan.depths, width=plan.width, inputs=INPUTS, outputs=CLASSES)
         case "shape":
             return shape(a)
         case "susceptibility":
@@ -85,9 +98,17 @@ def compute(
         case "phase":
             return _phase(a, subject, plan)
         case "training":
-            from edgewise.report.parts.training import training
-
-            return training(a, plan=plan, on_progress=on_progress, keep=keep)
+            return training(
+                a,
+                depths=plan.depths,
+                width=plan.width,
+                seeds=plan.seeds,
+                seed=plan.seed,
+                epochs=plan.epochs,
+                learning_rates=plan.learning_rates,
+                on_progress=on_progress,
+                keep=keep,
+            )
         case _:
             raise AssertionError(f"no part named {name!r}")
 

@@ -1,13 +1,11 @@
 """What the training check found, in sentences and table cells.
 
-Training data are the list "runs": one entry for each depth and initialisation, at its chosen learning rate, with the
-test
-accuracy of every seed ("accuracy", None where the run diverged before it could be tested) and "diverged" flags.
+The data are `Trainability.to_dict()`: "runs" holds every depth, initialisation and learning rate; "chosen" marks the
+best learning rate of each depth and initialisation.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,9 +16,6 @@ from edgewise.report.schemes import SCHEME_NAME
 from edgewise.report.tables import Cell, Head, Table
 
 Data = Mapping[str, Any]
-
-_LEARNED = 3.0
-"""An accuracy counts as learned when it is this many times that of guessing."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +31,8 @@ def training_summary(subject: Subject) -> Summary | None:
     data = subject.data("training")
     if data is None or not data["runs"]:
         return None
-    depth = max(run["depth"] for run in data["runs"])
-    runs = {run["scheme"]: run for run in data["runs"] if run["depth"] == depth}
+    depth = max(data["depths"])
+    runs = {run["scheme"]: run for run in chosen(data) if run["depth"] == depth}
     told = [f"{_score(runs[scheme])} with {_called(scheme)}" for scheme in SCHEME_NAME if scheme in runs]
     sentence = (
         f"networks of {depth} layers read handwritten digits with an accuracy of {', '.join(told)} "
@@ -49,7 +44,14 @@ def training_summary(subject: Subject) -> Summary | None:
 
 def describe(data: Data) -> str:
     """Every depth and initialisation with its mean accuracy, for those who cannot see the picture."""
-    return "; ".join(f"{run['depth']} layers, {SCHEME_NAME[run['scheme']]}: {_score(run)}" for run in data["runs"])
+    return "; ".join(f"{run['depth']} layers, {SCHEME_NAME[run['scheme']]}: {_score(run)}" for run in chosen(data))
+
+
+def chosen(data: Data) -> list[Data]:
+    """The runs at their best learning rate, by depth, initialisations in the order of SCHEME_NAME."""
+    order = list(SCHEME_NAME)
+    found = [run for run in data["runs"] if run["chosen"]]
+    return sorted(found, key=lambda run: (run["depth"], order.index(run["scheme"])))
 
 
 def training_table(subject: Subject) -> list[Table]:
@@ -57,10 +59,8 @@ def training_table(subject: Subject) -> list[Table]:
     data = subject.data("training")
     if data is None or not data["runs"]:
         return []
-    head = (
-        Head("layers", True), Head("initialisation"), Head("C_W", True), Head("C_b", True), Head("K⁽¹⁾", True),
-        Head("learning rate", True), Head("test accuracy", True), Head("worst … best seed", True), Head("diverged", True),
-    )  # fmt: skip
+    numeric = ("C_W", "C_b", "K⁽¹⁾", "learning rate", "test accuracy", "worst … best seed", "diverged")
+    head = (Head("layers", True), Head("initialisation"), *(Head(name, True) for name in numeric))
     rows = tuple(
         (
             Cell(str(run["depth"]), "n"),
@@ -73,24 +73,28 @@ def training_table(subject: Subject) -> list[Table]:
             Cell(_range(run), "n"),
             Cell(f"{sum(run['diverged'])} of {len(run['diverged'])}", "n"),
         )
-        for run in data["runs"]
+        for run in chosen(data)
     )
-    return [Table("The numbers of the training check", head, rows, data["reason"])]
+    return [Table("The numbers of the training check", head, rows, _method(data))]
 
 
-def mean_and_spread(run: Data) -> tuple[float, float]:
-    """Mean and standard deviation (0 for one seed) of the accuracy over seeds; a diverged run counts as guessing would."""
-    values = [float(a) for a in run["accuracy"]]
-    mean = math.fsum(values) / len(values)
-    spread = math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (len(values) - 1)) if len(values) > 1 else 0.0
-    return mean, spread
+def best_rate(subject: Subject, depth: int) -> float | None:
+    """The learning rate that was best for the recommended initialisation at this depth, None where it was not tried."""
+    data = subject.data("training")
+    runs = chosen(data) if data else []
+    found = [run for run in runs if (run["depth"], run["scheme"]) == (depth, "recommended")]
+    return float(found[0]["learning_rate"]) if found and not all(found[0]["diverged"]) else None
+
+
+def _method(data: Data) -> str:
+    said = ". ".join([data["method"], *data["missing"]])
+    return f"{said[0].upper()}{said[1:]}."
 
 
 def _score(run: Data) -> str:
     if all(run["diverged"]):
         return "diverged"
-    mean, spread = mean_and_spread(run)
-    return f"{_percent(mean)} ± {100 * spread:.1f}"
+    return f"{_percent(run['mean'])} ± {100 * run['spread']:.1f}"
 
 
 def _range(run: Data) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from edgewise.report.model import ReportData, Subject
 from edgewise.report.notation import number
+from edgewise.report.schemes import SCHEME_NAME
 from edgewise.report.words import CLASS_NAME, verdict
 
 
@@ -57,7 +58,7 @@ def solutions(subject: Subject) -> list[Table]:
         )
         for p in theory["solutions"]
     )
-    return [Table("All critical points", head, rows, theory["reason"])]
+    return [Table("All critical points", head, rows)]
 
 
 def recommendations(subject: Subject) -> list[Table]:
@@ -71,7 +72,7 @@ def recommendations(subject: Subject) -> list[Table]:
             Cell(number(made["c_w"], 7), "n"),
             Cell(number(made["c_b"], 7), "n"),
             Cell(number(made["k0"], 4), "n"),
-            Cell(number(made["first_layer"]["c_w"], 5), "n"),
+            Cell(number(made["initial"]["first_c_w"], 5), "n"),
             Cell(made["reason"]),
         )
         for depth, made in theory["recommended"].items()
@@ -117,10 +118,8 @@ def comparison(report: ReportData) -> Table:
                 *(Cell(text, "n") for text in told),
             )
         )
-    head = (
-        Head("activation"), Head("trains deep?"), Head("class"), Head("C_W", True), Head("C_b", True), Head("K⁽¹⁾", True),
-        Head("recommended", True), Head("He", True), Head("PyTorch default", True),
-    )  # fmt: skip
+    texts, numeric = ("activation", "trains deep?", "class"), ("C_W", "C_b", "K⁽¹⁾", *SCHEME_NAME.values())
+    head = (*(Head(name) for name in texts), *(Head(name, True) for name in numeric))
     return Table("All activations side by side", head, tuple(rows))
 
 

@@ -82,7 +82,7 @@ def theory_sentence(data: Mapping[str, Any]) -> str:
                 text += f" A first-layer kernel of K⁽¹⁾ = {number(made['k0'], 3)} is small enough for {depth} layers."
             return text
         case _:
-            return str(data["reason"])
+            return str(data["reason"]).partition(". ")[0].rstrip(".") + "."
 
 
 def deepest(by_depth: Mapping[str, Any]) -> tuple[int, Mapping[str, Any]] | None:

@@ -67,6 +67,8 @@ def _panels(subjects: Sequence[Subject]) -> tuple[Figure, list[Axes]]:
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel().tolist()
     for axes in grid[len(subjects) :]:
         axes.set_visible(False)
+    for axes in grid[max(0, len(subjects) - columns) : len(subjects)]:  # the lowest panel of each column
+        axes.tick_params(labelbottom=True)
     return figure, grid
 
 

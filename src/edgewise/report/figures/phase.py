@@ -47,9 +47,18 @@ def phase_figure(data: Mapping[str, Any]) -> Figure:
         colour, _, marker = SCHEME_STYLE[name]
         marker, size = ("*", 15) if name == "recommended" else (marker, 8)
         axes.plot(
-            [x], [y], marker, color=colour, markersize=size, markeredgecolor=PAPER, markeredgewidth=1.2, linestyle="none",
-            label=SCHEME_NAME[name], clip_on=False, zorder=6,
-        )  # fmt: skip
+            [x],
+            [y],
+            marker,
+            color=colour,
+            markersize=size,
+            markeredgecolor=PAPER,
+            markeredgewidth=1.2,
+            linestyle="none",
+            label=SCHEME_NAME[name],
+            clip_on=False,
+            zorder=6,
+        )
     axes.set_xlim(0.0, c_w[-1])
     axes.set_ylim(0.0, c_b[-1])
     axes.set_xlabel(r"weight variance $\times$ fan-in, $C_W$")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgewise.report.drawing import MUTED, PAPER, blank, drawn, legend_above
 from edgewise.report.figures.flow import SCHEME_STYLE
-from edgewise.report.results import mean_and_spread
+from edgewise.report.results import chosen
 from edgewise.report.schemes import SCHEME_NAME
 
 if TYPE_CHECKING:
@@ -31,19 +31,20 @@ def draw_accuracy(axes: Axes, data: Mapping[str, Any], *, every_seed: bool) -> N
     """Accuracy against depth into these axes; with `every_seed` each of them, else bars from the worst to the best."""
     import numpy as np
 
-    depths = sorted({run["depth"] for run in data["runs"]})
-    schemes = [scheme for scheme in SCHEME_NAME if any(run["scheme"] == scheme for run in data["runs"])]
+    runs = chosen(data)
+    depths = sorted({run["depth"] for run in runs})
+    schemes = [scheme for scheme in SCHEME_NAME if any(run["scheme"] == scheme for run in runs)]
     axes.axhline(data["chance"], color=MUTED, linewidth=1.0, linestyle=(0, (3, 2)))
     for place, scheme in enumerate(schemes):
         colour, _, marker = SCHEME_STYLE[scheme]
         shift = (place - (len(schemes) - 1) / 2) * 0.25
         means = []
         for x, depth in enumerate(depths):
-            run = next((r for r in data["runs"] if (r["depth"], r["scheme"]) == (depth, scheme)), None)
+            run = next((r for r in runs if (r["depth"], r["scheme"]) == (depth, scheme)), None)
             if run is None:
                 continue
             values, lost = np.asarray(run["accuracy"], dtype=float), np.asarray(run["diverged"], dtype=bool)
-            means.append((x + shift, mean_and_spread(run)[0]))
+            means.append((x + shift, run["mean"]))
             if every_seed:
                 sides = np.linspace(-0.07, 0.07, len(values)) if len(values) > 1 else np.zeros(1)
                 at = x + shift + sides
@@ -74,13 +75,14 @@ def loss_figure(data: Mapping[str, Any]) -> Figure:
     """Training loss against epoch, one panel a depth: thin a seed, thick the median of the seeds, log axis."""
     import numpy as np
 
-    depths = sorted({run["depth"] for run in data["runs"]})
+    runs = chosen(data)
+    depths = sorted({run["depth"] for run in runs})
     figure = blank(height=3.5)
     panels = figure.subplots(1, len(depths), sharey=True, squeeze=False)[0]
     lowest = 1.0
     for axes, depth in zip(panels, depths, strict=True):
-        axes.axhline(np.log(data["classes"]), color=MUTED, linewidth=1.0, linestyle=(0, (3, 2)))
-        for run in (r for r in data["runs"] if r["depth"] == depth):
+        axes.axhline(-np.log(data["chance"]), color=MUTED, linewidth=1.0, linestyle=(0, (3, 2)))
+        for run in (r for r in runs if r["depth"] == depth):
             colour, dashes, _ = SCHEME_STYLE[run["scheme"]]
             curves = _shown(run["loss"])
             epochs = np.arange(1, curves.shape[1] + 1)

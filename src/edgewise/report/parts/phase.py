@@ -10,7 +10,11 @@ from torch import Tensor
 
 from edgewise.activations import Activation
 from edgewise.measure.jsonable import jsonable
+from edgewise.report.schemes import RECOMMENDED
+from edgewise.theory import domain
+from edgewise.theory.analysis import analyze
 from edgewise.theory.phase import PHASES, phase_diagram
+from edgewise.theory.recommendation import recommend
 
 _DIGITS = 5
 """Significant digits kept of grid values: they are colours."""
@@ -47,6 +51,36 @@ def phase(
         "marks": {name: list(place) for name, place in (marks or {}).items()},
         "reason": diagram.reason,
     }
+
+
+def diagram(
+    a: Activation,
+    *,
+    depth: int,
+    k0: float | None = None,
+    c_w_max: float | None = None,
+    c_b_max: float | None = None,
+    points: int = 97,
+) -> dict[str, Any]:
+    """`phase` for an activation alone: what is not given is chosen from its theory.
+
+    Raises NoInitialisationError where k0 is not given and nothing can be recommended.
+    """
+    found: Mapping[str, Any] = analyze(a).to_dict()
+    made = recommend(a, depth)
+    c_w, c_b = window(found)
+    for name, value in (("c_w", c_w_max), ("c_b", c_b_max)):
+        if value is not None:
+            domain.positive(name, value)
+    return phase(
+        a,
+        depth=depth,
+        k0=made.k0 if k0 is None else k0,
+        c_w_max=c_w_max or c_w,
+        c_b_max=c_b_max or c_b,
+        points=points,
+        marks={RECOMMENDED: (made.c_w, made.c_b)},
+    )
 
 
 def window(theory_data: Mapping[str, Any] | None) -> tuple[float, float]:
