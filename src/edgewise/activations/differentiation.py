@@ -130,7 +130,8 @@ def by_torch(sigma: Function, x: Tensor, order: int, mode: Mode) -> Tensor:
     if order == 0 or x.numel() == 0:
         return sigma(x)
     if mode == "forward":
-        tangent = torch.func.jvp(lambda t: by_torch(sigma, t, order - 1, mode), (x,), (torch.ones_like(x),))[1]
+        at = x.clone()  # an expanded tensor cannot carry a tangent
+        tangent = torch.func.jvp(lambda t: by_torch(sigma, t, order - 1, mode), (at,), (torch.ones_like(at),))[1]
         assert isinstance(tangent, Tensor)
         return tangent
     with torch.enable_grad():

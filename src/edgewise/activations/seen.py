@@ -95,8 +95,8 @@ def _settled(value: Tensor) -> float | None:
     if spread <= 1e-9 * max(1.0, abs(last)):
         return float(f"{last:.12g}") + 0.0 if abs(last) > 1e-9 else 0.0
     step = value.diff()
-    first = float(value[0])
-    if abs(last) > 1.001 * abs(first) and (bool((step > 0).all()) or bool((step < 0).all())):
+    halfway = float(value[len(value) // 2])
+    if abs(last) > 1.001 * abs(halfway) and (bool((step > 0).all()) or bool((step < 0).all())):
         return math.copysign(math.inf, float(step[-1]))
     converging = value[len(value) // 2 :]
     spread = float(converging.max() - converging.min())

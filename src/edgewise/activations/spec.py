@@ -24,11 +24,14 @@ def activation(spec: object, *, kinks: Iterable[float] | None = None, name: str 
     if name is not None and (not isinstance(name, str) or not name.strip()):
         raise SpecError(f"name={name!r} given, expected text; try name='mine'")
     if isinstance(spec, Activation):
+        _refuse_options(spec, places, name)
         return spec
     if isinstance(spec, str):
         parsed = parse(spec)
         if isinstance(parsed, Call):
-            return _named(parsed)
+            made = _named(parsed)
+            _refuse_options(made, places, name)
+            return made
         return formula_activation(parsed, kinks=places, name=name)
     if callable(spec):
         from edgewise.activations.callables import callable_activation
@@ -43,6 +46,13 @@ def activation(spec: object, *, kinks: Iterable[float] | None = None, name: str 
 def remade(spec: object, kinks: tuple[float, ...] | None, name: str | None) -> Activation:
     """The activation that was made from these; what pickle calls."""
     return activation(spec, kinks=kinks, name=name)
+
+
+def _refuse_options(made: Activation, kinks: tuple[float, ...] | None, name: str | None) -> None:
+    if kinks is not None or name is not None:
+        raise SpecError(
+            f"kinks= or name= was given with {made.spec!r}, whose own are registered; leave them out, or give a formula"
+        )
 
 
 def _named(call: Call) -> Activation:

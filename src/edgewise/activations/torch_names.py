@@ -88,7 +88,7 @@ def _module(given: Any) -> tuple[str, dict[str, float]] | None:
     if kind is nn.CELU:
         return "celu", {"alpha": float(given.alpha)}
     if kind is nn.PReLU and given.num_parameters == 1:
-        return "prelu", {"a": float(given.weight)}
+        return "prelu", {"a": float(given.weight.detach())}
     if kind is nn.Softplus and given.threshold >= 20:  # torch switches to x there, which is 2e-9 away
         return "softplus", {"beta": float(given.beta)}
     if kind is nn.Hardtanh and (given.min_val, given.max_val) == (-1, 1):

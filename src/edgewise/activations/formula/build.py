@@ -14,8 +14,8 @@ from edgewise.activations.formula.evaluate import program
 from edgewise.activations.formula.pieces import pieces_of
 from edgewise.activations.formula.simplify import simplified
 from edgewise.activations.formula.singular import candidates
-from edgewise.activations.formula.tree import Node
-from edgewise.activations.kinks import jumps
+from edgewise.activations.formula.tree import ARITHMETIC, BUILTIN, Node, walk
+from edgewise.activations.kinks import MAX_ORDER, jumps
 from edgewise.errors import FormulaError, PrecisionWarning
 
 DERIVATIVES = 9
@@ -49,7 +49,8 @@ def _definition(tree: Node, kinks: tuple[float, ...] | None, name: str | None) -
     where = seen.undefined(sigma, special.points)
     if where is not None:
         _refuse(text, *where)
-    found = jumps(sigma.through, special.points)
+    registered = any(n.op not in BUILTIN | ARITHMETIC for n in walk(root) if n.args)
+    found = jumps(sigma.through, special.points, max_order=3 if registered else MAX_ORDER)
     endless = any(abs(k.at) > 0.9 * special.cut_at for k in found)
     smoothness = min((k.order - 1 for k in found), default=math.inf)
     limits = seen.limits(sigma)
@@ -78,6 +79,8 @@ def _refuse(text: str, point: float, value: float) -> NoReturn:
     advice = (
         "expected a finite value on the whole line; keep arguments of log, sqrt and / off 0, as in log(abs(x)+1e-3)"
     )
+    if math.isnan(value) and "sin(" in text and "/" in text:
+        advice = "expected a finite value on the whole line; for sin(u)/u write sinc(u/pi)"
     if math.isnan(value) and abs(point) > 20:
         advice = "a quotient overflows there; write it with tanh, sigmoid or softplus"
     raise FormulaError(f"formula {text!r} is {what} at x = {point:.6g}; {advice}")

@@ -46,7 +46,7 @@ def subtract(a: Jet, b: Jet) -> Jet:
 
 
 def multiply(a: Jet, b: Jet) -> Jet:
-    return [_convolved(a, b, k, 0) for k in range(len(a))]
+    return [a[0] * b[0], *(_convolved(a, b, k, 0) for k in range(1, len(a)))]
 
 
 def _convolved(a: Jet, b: Jet, k: int, first: int) -> Coefficient:
@@ -64,7 +64,7 @@ def divide(a: Jet, b: Jet) -> Jet:
     for k in range(len(a)):
         rest = _convolved(b, [*quotient, 0.0], k, 1)
         numerator = a[k] if _is_zero(rest) else a[k] - rest
-        quotient.append(0.0 if _is_zero(numerator) else numerator / b[0])
+        quotient.append(0.0 if k and _is_zero(numerator) else numerator / b[0])
     return quotient
 
 
@@ -110,7 +110,7 @@ def _chosen(
     a: Jet,
     b: Jet,
     choose: Callable[[Tensor, Tensor], Tensor],
-    better: Callable[[Coefficient, Coefficient], Coefficient],
+    better: Callable[[Tensor, Tensor], Tensor],
 ) -> Jet:
     some = a[0] if isinstance(a[0], Tensor) else b[0]
     assert isinstance(some, Tensor)
@@ -135,7 +135,7 @@ def power(u: Jet, exponent: float) -> Jet:
 
 
 def _power_derivative(at: Tensor, exponent: float, k: int) -> Tensor:
-    factor, left = math.prod(exponent - j for j in range(k)), exponent - k
+    factor, left = math.prod([exponent - j for j in range(k)]), exponent - k
     if factor == 0:
         return torch.zeros_like(at)
     if left >= 0 or k == 0:

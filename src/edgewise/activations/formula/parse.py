@@ -146,7 +146,7 @@ class _Source:
             if product and not re.match(r"[eE][+-]?\d|_\d", self.text[product.end() :]):
                 self.fail("a number runs into a name", product.end(), "write products with *, such as 2*x")
             said = getattr(error, "msg", "") or "not a formula"
-            said = said.split("(")[0].split(". ")[0].strip().replace("'", "")
+            said = said.split(". ")[0].replace("'", "").strip()
             self.fail(f"cannot be read: {said}", column, "write it as in 'x*relu(x+1)**2'")
         except (RecursionError, MemoryError, ValueError, OverflowError):
             raise FormulaError(
@@ -235,9 +235,8 @@ class _Source:
                     node,
                 )
             case _:
-                self.fail(
-                    f"{type(node).__name__} is not part of the language", node, "use + - * / ** and functions of x"
-                )
+                said = _WORDS.get(type(node), "this")
+                self.fail(f"{said} is not part of the language", node, "use + - * / ** and functions of x")
 
     def check_power(self, made: Node, where: ast.expr) -> None:
         if mentions_x(made.args[1]):
@@ -257,7 +256,7 @@ class _Source:
         if isinstance(node.func, ast.Constant):
             self.fail("a number is called like a function", node, "write products with *, such as 2*(x+1)")
         if not isinstance(node.func, ast.Name):
-            self.fail("only a named function can be called", node, "write products with *")
+            self.fail("only a named function can be called", node, "write it as in tanh(x)")
         written = node.func.id
         if written == "x" or written in _CONSTANTS:
             self.fail(f"{written} is not a function", node, f"write a product as {written}*(...)")
@@ -301,6 +300,16 @@ class _Source:
         return made
 
 
+_WORDS: dict[type[ast.expr], str] = {
+    ast.Attribute: "an attribute",
+    ast.BoolOp: "and / or",
+    ast.Compare: "a comparison",
+    ast.IfExp: "a condition",
+    ast.Starred: "*",
+    ast.Tuple: "a list of values",
+    ast.UnaryOp: "not",
+    ast.GeneratorExp: "a loop",
+}
 _OPERATORS: dict[type[ast.operator], str] = {ast.FloorDiv: "//", ast.Mod: "%", ast.MatMult: "@"}
 
 

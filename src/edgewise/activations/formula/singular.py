@@ -111,7 +111,10 @@ def zeros(node: Node, budget: int = MAX_GRID) -> list[float]:
     grid = _grid(node, budget)
     evaluate = program(node)
     value = evaluate(grid)
-    slope = evaluate(grid, 1)
+    if node.op in ("add", "sub"):  # what cancels to the last bits is zero: x - tanh(x) near 0 has no sign of its own
+        size = torch.maximum(*(program(part)(grid).abs() for part in node.args))
+        value = torch.where(value.abs() <= 4 * torch.finfo(torch.float64).eps * size, 0.0, value)
+    slope = torch.where(value == 0, 0.0, evaluate(grid, 1))
     found = _exact(grid, value)
     found += _bisected(evaluate, 0, grid, value)
     found += _touching(evaluate, torch.tensor(_bisected(evaluate, 1, grid, slope), dtype=torch.float64))
@@ -120,12 +123,16 @@ def zeros(node: Node, budget: int = MAX_GRID) -> list[float]:
 
 def _exact(grid: Tensor, value: Tensor) -> list[float]:
     """Grid points where the value is exactly 0: the middle of a short run of them, the ends of a long one."""
-    zero = torch.cat([torch.tensor([0]), (value == 0).long(), torch.tensor([0])]).diff()
-    found: list[float] = []
-    for first, past in zip(torch.nonzero(zero == 1).reshape(-1), torch.nonzero(zero == -1).reshape(-1), strict=True):
-        low, high = float(grid[first]), float(grid[past - 1])
-        found += [0.5 * (low + high)] if high - low <= 1e-4 * max(1.0, abs(low)) else [low, high]
-    return found
+    runs: list[tuple[float, float]] = []
+    for point in grid[value == 0].tolist():
+        reach = 0.5 if abs(point) < 1e-3 else 0.05  # rounding leaves gaps in a run
+        step = max(reach * abs(point), 2e-12)
+        if runs and point - runs[-1][1] <= max(step, 1 / 16 if abs(point) > 1 else 0.0):
+            runs[-1] = runs[-1][0], point
+        else:
+            runs.append((point, point))
+    ends = [[0.5 * (a + b)] if b - a <= 1e-4 * max(1.0, abs(a)) else [a, b] for a, b in runs]
+    return [p for pair in ends for p in pair]
 
 
 def _touching(evaluate: Program, turning: Tensor) -> list[float]:
@@ -155,7 +162,7 @@ def _merged(points: list[float]) -> list[float]:
 def _bisected(evaluate: Program, order: int, grid: Tensor, value: Tensor) -> list[float]:
     """Zeros of the derivative of that order, one for every change of sign between neighbours on the grid."""
     change = torch.nonzero(value[:-1].sign() * value[1:].sign() < 0).reshape(-1)
-    change = change[torch.argsort(grid[change].abs())[:MAX_CANDIDATES]]
+    change = change[torch.argsort(grid[change].abs())[: MAX_CANDIDATES + 1]]
     low, high, sign = grid[change], grid[change + 1], value[change].sign()
     for _ in range(80):
         middle = 0.5 * (low + high)
