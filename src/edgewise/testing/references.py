@@ -116,6 +116,26 @@ def _gsmelu(*, alpha: float, beta: float, g_minus: float, g_plus: float, t: floa
     return gsmelu
 
 
+def _smoothed(integral: Callable[[Any], Any]) -> Callable[..., Reference]:
+    """The ReLU averaged over a density on [-beta, beta]: `integral` is its second antiderivative at beta = 1."""
+
+    def family(*, beta: float) -> Reference:
+        b = mp.mpf(beta)
+        return lambda x: mp.mpf(0) if x <= -b else x if x >= b else b * integral(x / b)
+
+    return family
+
+
+def _rescu_gaussian(*, beta: float) -> Reference:
+    """The mean of max(0, x + beta z) over a standard normal z."""
+
+    def rescu_gaussian(x: Any) -> Any:
+        u = x / mp.mpf(beta)
+        return x * _normal_cdf(u) + mp.mpf(beta) * mp.exp(-(u**2) / 2) / mp.sqrt(2 * mp.pi)
+
+    return rescu_gaussian
+
+
 # The gates
 
 
@@ -199,6 +219,9 @@ FAMILIES: dict[str, Callable[..., Reference]] = {
     "relu2": _plain(lambda x: _relu(x) ** 2),
     "relu6": _plain(lambda x: _clip(x, 0, 6)),
     "repu": _repu,
+    "rescu_epanechnikov": _smoothed(lambda u: mp.mpf(3) / 16 + u / 2 + 3 * u**2 / 8 - u**4 / 16),
+    "rescu_gaussian": _rescu_gaussian,
+    "rescu_triangle": _smoothed(lambda u: (1 + u) ** 3 / 6 if u < 0 else u + (1 - u) ** 3 / 6),
     "selu": _selu,
     "serf": _plain(lambda x: x * mp.erf(_softplus(x))),
     "sigmoid": _plain(_sigmoid),
