@@ -23,6 +23,7 @@ Real = npt.NDArray[np.float64]
 OUTER_REACH = 13.0
 _INNER_REACH = 10.0
 _MOST_EDGES = 200
+_CLOSEST = 2.0**-24
 _CHUNK = 1 << 20
 _POINT = 1e-14
 
@@ -33,6 +34,9 @@ def features(activation: Activation, order: int, reach: float) -> Real:
     panels = resolve(activation, order, 0, octave)
     edges = torch.cat([panels.low, panels.high[-1:]]).numpy()
     edges = edges[np.abs(edges) < reach]
+    if activation.kinks:  # a root at a kink is resolved far closer than two dimensions need
+        distance = np.abs(edges[:, None] - np.array(activation.kinks)).min(1)
+        edges = edges[(distance == 0) | (distance > _CLOSEST * reach)]
     if len(edges) > _MOST_EDGES:
         edges = np.sort(edges[np.argsort(np.abs(edges), kind="stable")[:_MOST_EDGES]])
     return edges

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 Real = npt.NDArray[np.float64]
+_ROUNDING = 2.0**-51
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,16 @@ def from_one_minus(one_minus: Real) -> Correlation:
 
 
 def from_covariance(k11: Real, k12: Real, k22: Real) -> Correlation:
-    """The correlation K12 / sqrt(K11 K22), clipped to [-1, 1]."""
-    r = np.clip(k12 / np.sqrt(k11) / np.sqrt(k22), -1.0, 1.0)
-    return Correlation(r, 1.0 - r, 1.0 + r)
+    """The correlation K12 / sqrt(K11 K22); what is within rounding error of +-1 is +-1.
+
+    A covariance of two equal inputs must not look like one of nearly equal ones: <sigma' sigma'> moves by sqrt(1 -
+    rho).
+    """
+    with np.errstate(over="ignore"):
+        product = k11 * k22
+    safe = (product > 1e-280) & (product < 1e280)
+    scale = np.where(safe, np.sqrt(np.where(safe, product, 1.0)), np.sqrt(k11) * np.sqrt(k22))
+    one_minus, one_plus = (scale - k12) / scale, (scale + k12) / scale
+    one_minus = np.where(one_minus <= _ROUNDING, 0.0, np.where(one_plus <= _ROUNDING, 2.0, one_minus))
+    one_plus = np.where(one_plus <= _ROUNDING, 0.0, np.where(one_minus == 0.0, 2.0, one_plus))
+    return Correlation(np.where(one_minus < one_plus, 1.0 - one_minus, one_plus - 1.0), one_minus, one_plus)

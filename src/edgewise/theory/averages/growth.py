@@ -52,7 +52,7 @@ def left_out(
         outward = index if side > 0 else index.flip(0)
         last, before = int(outward[-1]), int(outward[-_STEP_BACK] if outward.numel() > _STEP_BACK else outward[0])
         edge, inner = (_size(z[i], [f[i] for f in factors], share[:, i], z_power) for i in (last, before))
-        heavy = ~(edge <= _NEGLIGIBLE * magnitude)
+        heavy = ~(edge <= _NEGLIGIBLE * magnitude) | ~torch.isfinite(magnitude)
         if not bool(heavy.any()):
             continue
         rising = heavy & ~(edge < inner)
