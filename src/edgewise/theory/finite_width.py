@@ -37,6 +37,7 @@ from edgewise.errors import PrecisionWarning
 from edgewise.theory import domain, kernels
 from edgewise.theory.averages import average
 from edgewise.theory.flow import kernel_flow
+from edgewise.theory.interpolant import Answer, evaluate, kernel_functions
 
 VALID_UP_TO = 0.2
 """First order in 1/n is used where V/(n K**2), about nu L/n, is at most this."""
@@ -91,20 +92,21 @@ def four_point_vertex(
 ) -> FiniteWidth:
     """V, G1 and the spread of the empirical kernel in each of `depth` layers, to first order in 1/width.
 
-    The kernels are those of `kernel_flow`; where K has vanished or diverged V and G1 are nan, and `reason` says where.
+    The kernels are those of `kernel_flow`; from the layer on where K or V has no finite value, V and G1 are nan, and
+    `reason` says so.
     Raises DomainError as `kernel_flow` does, or when width < 1.
     """
     a = activation(a)
     n = None if width is None else domain.neurons(width)
     flow = kernel_flow(a, depth, c_w=float(c_w), c_b=float(c_b), k0=float(k0), skip=skip)
-    finite = flow.kernel[(flow.kernel > 0) & torch.isfinite(flow.kernel)]
-    vertex, metric = _recursion(a, finite, flow.chi_parallel, float(c_w), flow.skip)
-    lost = torch.full((depth - finite.numel(),), math.nan, dtype=torch.float64)
-    vertex, metric = torch.cat([vertex, lost]), torch.cat([metric, lost])
+    held = flow.kernel[(flow.kernel > 0) & torch.isfinite(flow.kernel)]
+    vertex, metric = _recursion(a, held, flow.chi_parallel, float(c_w), flow.skip)
+    known = int((torch.isfinite(vertex) & torch.isfinite(metric)).long().cumprod(0).sum())
+    lost = torch.full((depth - known,), math.nan, dtype=torch.float64)
+    vertex, metric = torch.cat([vertex[:known], lost]), torch.cat([metric[:known], lost])
     relative = vertex / flow.kernel**2
-    known = relative[: finite.numel()]
-    nu = float(known[-1] - known[-2]) if known.numel() > 1 else math.nan
-    in_range = None if n is None else not lost.numel() and bool((relative / n <= VALID_UP_TO).all())
+    nu = float(relative[known - 1] - relative[known - 2]) if known > 1 else math.nan
+    in_range = None if n is None else bool((relative / n <= VALID_UP_TO).all())
     return FiniteWidth(
         activation=a,
         kernel=flow.kernel,
@@ -117,7 +119,7 @@ def four_point_vertex(
         kernel_variance=None if n is None else (vertex + 2 * flow.kernel**2) / n,
         emergent_scale=None if n is None else depth / n,
         in_range=in_range,
-        reason=_reason(a, flow.reason, bool(lost.numel()), float(known.max()), nu, n, depth),
+        reason=_reason(a, known, float(relative[:known].max()), nu, n, depth),
     )
 
 
@@ -136,9 +138,11 @@ def _recursion(a: Activation, k: Tensor, chi: Tensor, c_w: float, gamma: float) 
     before = k[:-1]
     if before.numel() == 0:
         return vertex, metric
-    g, bend = kernels.kernel(a, before), kernels.kernel_derivative(a, before, 2)
+    g = kernel_functions(a).kernel(before)
+    bend, _ = evaluate(lambda x: kernels.kernel_derivative(a, x, 2, with_error=True), before)
+    fourth, _ = evaluate(lambda x: kernels.fourth_moment(a, x, with_error=True), before)
     slope = (chi[: depth - 1] - gamma * gamma) / c_w
-    source = c_w**2 * (kernels.fourth_moment(a, before) - g * g) + 4.0 * gamma**2 * c_w * before**2 * slope
+    source = c_w**2 * (fourth - g * g) + 4.0 * gamma**2 * c_w * before**2 * slope
     to_vertex, to_metric = _through_the_skip(a, k, chi, c_w, gamma) if gamma else (torch.zeros_like(k),) * 2
     for layer in range(depth - 1):
         x, v = float(chi[layer]), float(vertex[layer])
@@ -173,18 +177,26 @@ def _through_the_skip(a: Activation, k: Tensor, chi: Tensor, c_w: float, gamma: 
 def _hermite_coefficients(a: Activation, k: Tensor, highest: int) -> Tensor:
     """<sigma**2 He_b(z/sqrt(K))> for b = 0..highest; shape (*k.shape, highest + 1)."""
     distinct, where = torch.unique(k, return_inverse=True)
-    moments = torch.stack(
-        [average(a, distinct, (0, 0), m).value / distinct ** (0.5 * m) for m in range(highest + 1)], dim=-1
-    )
+    moments = torch.stack([_moment(a, distinct, m) / distinct ** (0.5 * m) for m in range(highest + 1)], dim=-1)
     to_powers = np.zeros((highest + 1, highest + 1))
     for b in range(highest + 1):
         to_powers[b, : b + 1] = np.polynomial.hermite_e.herme2poly(np.eye(highest + 1)[b])[: b + 1]
     return (moments @ torch.from_numpy(to_powers).T)[where]
 
 
-def _reason(a: Activation, flow: str, lost: bool, relative: float, nu: float, width: int | None, depth: int) -> str:
-    if lost:
-        return f"{flow}; V and G1 have no value from there on"
+def _moment(a: Activation, k: Tensor, power: int) -> Tensor:
+    """<z**power sigma**2>, inf where it has no finite value."""
+
+    def moment(x: Tensor) -> Answer:
+        found = average(a, x, (0, 0), power)
+        return found.value, found.error
+
+    return evaluate(moment, k)[0]
+
+
+def _reason(a: Activation, known: int, relative: float, nu: float, width: int | None, depth: int) -> str:
+    if known < depth:
+        return f"{a.spec}: V or K has no finite float64 value from layer {known + 1} on"
     if width is None:
         return f"{a.spec}: V/K^2 is {relative:.4g} after {depth} layers and grows by {nu:.4g} per layer"
     share = relative / width

@@ -20,7 +20,7 @@ from edgewise.errors import AverageOverflowError, DivergentAverageError, Precisi
 from edgewise.theory import kernels
 from edgewise.theory.tabulation import LARGEST, SMALLEST, Answer, Function, Table
 
-__all__ = ["LARGEST", "SMALLEST", "KernelFunctions", "evaluate", "kernel_functions"]
+__all__ = ["LARGEST", "SMALLEST", "Answer", "KernelFunctions", "evaluate", "kernel_functions"]
 
 
 def evaluate(function: Function, k: Tensor) -> Answer:
