@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import math
 from collections.abc import Callable
@@ -310,6 +311,14 @@ def test_worst_errors_are_measured() -> None:
     (values,) = conformance("tanh", only=["values"]).checks
     assert values.worst is not None
     assert 0 < values.worst.fraction < 1
+
+
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, package=None: None)
+    report = conformance("relu", only=["values", "onnx", "nan"])
+    assert [c.outcome for c in report.checks] == ["skipped", "passed", "skipped"]
+    assert "mpmath is not installed: pip install 'edgewise[testing]'" in report.checks[0].message
+    assert "onnxruntime not installed" in report.checks[2].message
 
 
 def test_an_unknown_check_is_refused() -> None:
