@@ -72,6 +72,14 @@ def test_only_exact_types_are_recognised() -> None:
     assert ew.activation(hooked).limits == pytest.approx((-2.0, 2.0))
 
 
+def test_a_module_of_edgewise_is_its_activation_at_the_current_parameters() -> None:
+    module = ew.nn.MRePU(p=2, trainable=("shift",))
+    with torch.no_grad():
+        next(module.parameters()).fill_(1.5)
+    assert ew.activation(module) == ew.activation("mrepu(p=2, shift=1.5)")
+    assert ew.activation(ew.activation("x*tanh(x)").module()) == ew.activation("x*tanh(x)")
+
+
 def test_an_activation_is_returned_as_it_is() -> None:
     a = ew.activation("mrepu(p=3)")
     assert ew.activation(a) is a

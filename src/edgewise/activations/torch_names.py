@@ -59,7 +59,14 @@ _MODULES: dict[type[nn.Module], str] = {
 
 
 def same_as(given: object) -> Activation | None:
-    """The registered activation that a torch function or module is, or None."""
+    """The registered activation that a torch function or module is, or None.
+
+    A module of `edgewise.nn` is its activation at the current parameter values.
+    """
+    from edgewise.activations.modules import Elementwise
+
+    if isinstance(given, Elementwise) and type(given).forward is Elementwise.forward and not _hooked(given):
+        return given.activation
     found = _module(given) if isinstance(given, nn.Module) else _function(given)
     if found is None or found[0] not in names():
         return None
@@ -73,8 +80,12 @@ def _function(given: object) -> tuple[str, dict[str, float]] | None:
     return None
 
 
+def _hooked(given: nn.Module) -> bool:
+    return bool(given._forward_hooks or given._forward_pre_hooks)
+
+
 def _module(given: Any) -> tuple[str, dict[str, float]] | None:
-    if any((given._forward_hooks, given._forward_pre_hooks)):
+    if _hooked(given):
         return None
     kind = type(given)
     if kind in _MODULES:
