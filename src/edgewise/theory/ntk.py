@@ -118,7 +118,7 @@ def kernel_matrix(
     n = k.shape[0]
     upper = torch.triu_indices(n, n, 1)
     functions = kernel_functions(a)
-    diagonal, off = k.diagonal().clone(), k[upper[0], upper[1]]
+    diagonal, off = _merged(k.diagonal()), k[upper[0], upper[1]]
     theta_diagonal, theta_off = (rate_b + rate_w * (x - b) / w for x in (diagonal, off))
     for _ in range(depth - 1):
         first, second = diagonal[upper[0]], diagonal[upper[1]]
@@ -147,6 +147,18 @@ def _checked(kernel: Tensor) -> Tensor:
             "kernel given is no covariance, expected symmetric with |K_ij| <= sqrt(K_ii K_jj); try input_kernel(x)"
         )
     return k
+
+
+def _merged(diagonal: Tensor) -> Tensor:
+    """The same kernels, those equal up to rounding made equal: inputs of one norm then share their averages."""
+    values, order = diagonal.sort()
+    first = values[0]
+    for i in range(1, values.numel()):
+        if values[i] <= first * (1 + 1e-14):
+            values[i] = first
+        else:
+            first = values[i]
+    return values[order.argsort()]
 
 
 def _symmetric(diagonal: Tensor, off: Tensor, upper: Tensor) -> Tensor:
