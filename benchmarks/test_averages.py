@@ -16,7 +16,15 @@ from edgewise.testing.references import reference
 from edgewise.theory.averages import average
 
 KERNELS = [10.0**e for e in range(-8, 9)]
-SHARED = {"relu": "relu", "gelu": "gelu", "tanh": "tanh", "silu": "silu", "elu": "elu", "softplus": "softplus", "mrepu(p=2)": "mrepu"}
+SHARED = {
+    "relu": "relu",
+    "gelu": "gelu",
+    "tanh": "tanh",
+    "silu": "silu",
+    "elu": "elu",
+    "softplus": "softplus",
+    "mrepu(p=2)": "mrepu",
+}
 DKS = {"tanh": "tanh", "gelu": "gelu_exact", "silu": "swish", "softplus": "softplus", "arctan": "atan", "elu": "elu"}
 
 
@@ -25,7 +33,11 @@ def _exact(spec: str, kernel: float, integrand: Callable[[Any, Any], Any]) -> fl
     sigma = reference(spec)
     with mp.workdps(30):
         root = mp.sqrt(mp.mpf(kernel))
-        cuts = {mp.mpf(0)} | {mp.mpf(s * 2.0**e) for e in range(-8, 9, 2) for s in (-1, 1)} | {mp.mpf(k) for k in ew.activation(spec).kinks}
+        cuts = (
+            {mp.mpf(0)}
+            | {mp.mpf(s * 2.0**e) for e in range(-8, 9, 2) for s in (-1, 1)}
+            | {mp.mpf(k) for k in ew.activation(spec).kinks}
+        )
         cuts |= {s * root * w for s in (-1, 1) for w in (0.5, 1, 2, 4, 8, 16)}
         edges = sorted(c for c in cuts if abs(c) <= 16 * root)
         value = mp.quad(lambda z: integrand(sigma, z) * mp.exp(-z * z / (2 * root * root)), edges)

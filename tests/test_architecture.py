@@ -40,7 +40,9 @@ def _imports(path: Path) -> set[str]:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {f"{node.module}.{alias.name}" for alias in node.names} if node.module == "edgewise" else {node.module}
+            found |= (
+                {f"{node.module}.{alias.name}" for alias in node.names} if node.module == "edgewise" else {node.module}
+            )
     return {name for name in found if name.startswith("edgewise.") and name != "edgewise.__version__"}
 
 
@@ -68,7 +70,9 @@ def test_theory_loads_no_training_or_report_code() -> None:
 
 def test_importing_edgewise_loads_nothing_heavy() -> None:
     code = "import sys, edgewise; print([m for m in ('torch', 'scipy', 'matplotlib', 'sklearn', 'rich') if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout.strip() == "[]"
+    )
 
 
 def test_public_names_exist() -> None:

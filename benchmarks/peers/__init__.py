@@ -39,7 +39,11 @@ class Peer:
     def __init__(self, name: str) -> None:
         script = Path(__file__).parent / f"{name}_worker.py"
         self._process = subprocess.Popen(
-            [environment(name), script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            [environment(name), script],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
         )
 
     def ask(self, job: str, **arguments: Any) -> dict[str, Any]:
@@ -56,4 +60,3 @@ class Peer:
     def close(self) -> None:
         self._process.terminate()
         self._process.wait()
-

@@ -20,7 +20,9 @@ ACTIVATIONS = {"mrepu": lambda x: x * jnp.maximum(x + 1, 0) ** 2, "relu": lambda
 _COMPILED: dict[str, Any] = {}
 
 
-def nngp(activation: str, inputs: list[list[float]], depth: int, c_w: float, c_b: float, degree: int, route: str) -> dict[str, Any]:
+def nngp(
+    activation: str, inputs: list[list[float]], depth: int, c_w: float, c_b: float, degree: int, route: str
+) -> dict[str, Any]:
     """The preactivation kernel of layer `depth`; compiled in an untimed first call."""
     sigma = stax.Relu() if route == "closed form" else stax.ElementwiseNumerical(ACTIVATIONS[activation], deg=degree)
     dense = stax.Dense(1, W_std=c_w**0.5, b_std=c_b**0.5)
