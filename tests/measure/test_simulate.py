@@ -47,7 +47,7 @@ def test_kernels_have_the_mean_and_the_spread_of_first_order_theory(spec, c_w, c
 
 
 def test_the_first_correction_is_seen():
-    """The mean at width 64 is G1/n off the infinitely wide kernel, its spread above 2 K**2/n, both outside the noise."""
+    """The mean at width 64 is G1/n off the infinitely wide kernel, its spread above 2 K**2/n, beyond the noise."""
     depth, width = 16, 64
     expected = four_point_vertex("tanh", depth, c_w=1.0, k0=1.0, width=width)
     assert expected.in_range
