@@ -50,7 +50,9 @@ def test_mrepu_iterates() -> None:
     [(1, 0.5, 0.345), (1, 0.99, 0.003367), (2, 0.7, 0.02336), (2, 0.95, 0.002917), (3, 0.9, 0.002439)],
 )
 def test_mrepu_fixed_point_repels_to_both_sides(p: int, c_w: float, fixed: float) -> None:
-    ends = kernel_flow(f"mrepu(p={p})", 4000, c_w=c_w, k0=fixed * torch.tensor([0.99, 1.01], dtype=torch.float64)).kernel
+    ends = kernel_flow(
+        f"mrepu(p={p})", 4000, c_w=c_w, k0=fixed * torch.tensor([0.99, 1.01], dtype=torch.float64)
+    ).kernel
     assert float(ends[-1, 0]) < fixed / 10
     assert math.isinf(float(ends[-1, 1]))
 
@@ -104,7 +106,9 @@ def test_many_flows_at_once_are_the_single_ones() -> None:
 def test_horizon_of_an_unstable_zero() -> None:
     # K = K0/(1 - a1 K0 l) doubles at l = 1/(2 a1 K0), a1 = 18, with corrections of relative order K0 log(1/K0)
     for k0 in (1e-4, 1e-5):
-        assert depth_horizon("mrepu(p=2)", c_w=1.0, k0=k0) == pytest.approx(1 / (36 * k0), rel=20 * k0 * math.log(1 / k0))
+        assert depth_horizon("mrepu(p=2)", c_w=1.0, k0=k0) == pytest.approx(
+            1 / (36 * k0), rel=20 * k0 * math.log(1 / k0)
+        )
     assert depth_horizon("mrepu(p=2)", c_w=1.0, k0=1e-3) == kernel_flow("mrepu(p=2)", 60, c_w=1.0, k0=1e-3).horizon
 
 

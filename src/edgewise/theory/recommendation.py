@@ -91,7 +91,8 @@ def recommend(a: Activation | object, depth: int, *, width: int | None = None, s
         scaling = branch_scaling(depth)
         c_w, c_b = point.c_w * scaling.factor**2, point.c_b * scaling.factor**2
         residual = f", divided by {depth} branches"
-    made = _AT_CRITICALITY[point.universality_class](a, depth, width, gamma, c_w, c_b, point, residual)
+    setting = _Setting(a, depth, width, gamma, c_w, c_b, point, residual)
+    made = _AT_CRITICALITY[point.universality_class](setting)
     return made if abs(gamma) < 1.0 else replace(made, reason=f"{made.reason}; {branch_scaling(depth).reason}")
 
 
@@ -104,89 +105,78 @@ def _preferred(a: Activation) -> CriticalPoint | None:
     return min(points, key=lambda p: order.index(p.universality_class), default=None)
 
 
-def _half_stable(
-    a: Activation,
-    depth: int,
-    width: int | None,
-    skip: float,
-    c_w: float,
-    c_b: float,
-    point: CriticalPoint,
-    residual: str,
-) -> Initialisation:
-    k0 = float(point.kernel or 0.0)
-    reason = (
-        f"{a.spec} has a half-stable critical point at K*={k0:.6g} (C_b={c_b:.6g}, C_W={c_w:.6g}{residual}): "
-        "start there and K stays there"
-    )
-    spread = _spread(width)
+@dataclass(frozen=True)
+class _Setting:
+    """A network at one critical point; c_w and c_b allow for the skip already, and `residual` says how."""
+
+    activation: Activation
+    depth: int
+    width: int | None
+    skip: float
+    c_w: float
+    c_b: float
+    point: CriticalPoint
+    residual: str
+
+    @property
+    def name(self) -> str:
+        return self.activation.spec
+
+    @property
+    def values(self) -> str:
+        return f"(C_b={self.c_b:.6g}, C_W={self.c_w:.6g}{self.residual})"
+
+    @property
+    def functions(self) -> KernelFunctions:
+        return kernel_functions(self.activation)
+
+
+def _half_stable(of: _Setting) -> Initialisation:
+    k0 = float(of.point.kernel or 0.0)
+    reason = f"{of.name} has a half-stable critical point at K*={k0:.6g} {of.values}: start there and K stays there"
+    spread = _spread(of.width)
     for start, side in ((1.0 - spread, "below"), (1.0 + spread, "above")):
-        kept = layers_inside(kernel_functions(a), depth, c_w, c_b, k0 * start, skip, k0 / DECADE, k0 * DECADE)
-        if kept < depth:
+        kept = layers_inside(of.functions, of.depth, of.c_w, of.c_b, k0 * start, of.skip, k0 / DECADE, k0 * DECADE)
+        if kept < of.depth:
             reason += (
                 f", but a network that starts {100 * spread:.2g} % {side} leaves its decade after {kept:.0f} layers"
             )
-    return _initialisation(a, c_w, c_b, k0, "half_stable", skip, reason)
+    return _initialisation(of.activation, of.c_w, of.c_b, k0, "half_stable", of.skip, reason)
 
 
-def _scale_invariant(
-    a: Activation,
-    depth: int,
-    width: int | None,
-    skip: float,
-    c_w: float,
-    c_b: float,
-    point: CriticalPoint,
-    residual: str,
-) -> Initialisation:
-    kept = "every K is kept" if abs(skip) < 1.0 else "every K grows by about e in all"
-    reason = f"{a.spec} is scale-invariant: at C_b=0, C_W={c_w:.6g}{residual}, {kept}, so K=1 will do"
-    return _initialisation(a, c_w, c_b, 1.0, "scale_invariant", skip, reason)
+def _scale_invariant(of: _Setting) -> Initialisation:
+    kept = "every K is kept" if abs(of.skip) < 1.0 else "every K grows by about e in all"
+    reason = f"{of.name} is scale-invariant: at criticality {of.values} {kept}, so K=1 will do"
+    return _initialisation(of.activation, of.c_w, of.c_b, 1.0, "scale_invariant", of.skip, reason)
 
 
-def _stable_zero(
-    a: Activation,
-    depth: int,
-    width: int | None,
-    skip: float,
-    c_w: float,
-    c_b: float,
-    point: CriticalPoint,
-    residual: str,
-) -> Initialisation:
-    end = point.basin[1] if point.basin is not None else math.inf
+def _stable_zero(of: _Setting) -> Initialisation:
+    end = of.point.basin[1] if of.point.basin is not None else math.inf
     k0 = min(1.0, end / BASIN_MARGIN)
     where = "so K=1, where the first layers are nonlinear, will do"
     if k0 < 1.0:
         where = f"if that was below K={end:.3g}, so K0={k0:.3g} leaves a factor of {BASIN_MARGIN:g}"
     reason = (
-        f"{a.spec} has a stable critical point at K*=0 (C_b=0, C_W={c_w:.6g}{residual}): K falls only slowly "
+        f"{of.name} has a stable critical point at K*=0 {of.values}: K falls only slowly "
         f"and forgets where it began, {where}"
     )
-    return _initialisation(a, c_w, c_b, k0, "k_star_zero", skip, reason)
+    return _initialisation(of.activation, of.c_w, of.c_b, k0, "k_star_zero", of.skip, reason)
 
 
-def _unstable_zero(
-    a: Activation,
-    depth: int,
-    width: int | None,
-    skip: float,
-    c_w: float,
-    c_b: float,
-    point: CriticalPoint,
-    residual: str,
-) -> Initialisation:
-    spread = 0.0 if width is None else math.sqrt(2.0 * (depth + 1) / width)
+def _unstable_zero(of: _Setting) -> Initialisation:
+    spread = 0.0 if of.width is None else math.sqrt(2.0 * (of.depth + 1) / of.width)
     room = math.exp(DEVIATIONS * spread)
-    k0 = _largest_start(kernel_functions(a), HORIZON_MARGIN * depth, c_w, c_b, skip, room)
+    k0 = _largest_start(of.functions, HORIZON_MARGIN * of.depth, of.c_w, of.c_b, of.skip, room)
     reason = (
-        f"{a.spec} has a critical point at K*=0 that repels (C_b=0, C_W={c_w:.6g}{residual}): K grows from layer to "
+        f"{of.name} has a critical point at K*=0 that repels {of.values}: K grows from layer to "
         f"layer and blows up if it starts too large; K0={k0:.3g} keeps it within a factor of "
-        f"{_factor(skip):.3g} for {HORIZON_MARGIN} x {depth} layers"
+        f"{_factor(of.skip):.3g} for {HORIZON_MARGIN} x {of.depth} layers"
     )
-    if width is not None:
-        reason += f", even for a network of width {width} {DEVIATIONS:g} standard deviations ({room:.3g} times) above"
-    return _initialisation(a, c_w, c_b, k0, "k_star_zero_unstable", skip, reason)
+    if of.width is not None:
+        reason += (
+            f", even for a network of width {of.width} {DEVIATIONS:g} standard deviations ({room:.3g} times) above"
+        )
+    return _initialisation(of.activation, of.c_w, of.c_b, k0, "k_star_zero_unstable", of.skip, reason)
 
 
 _AT_CRITICALITY = {
