@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from exact_averages import moments
+from exact_averages import integrate, moments
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mpmath import mp
@@ -123,6 +123,22 @@ def test_cauchy_schwarz_and_jensen(log_k: float, spec: str) -> None:
     assert g**2 <= theory.fourth_moment(a, K) * (1 + 1e-12)
     assert average(a, K, (0, 1), 1).value.abs() <= (K * g * slope * 3).sqrt() * 1e3 + 1e-300
     assert (average(a, K, (0, 1)).value ** 2) <= g * slope * (1 + 1e-12)
+
+
+@pytest.mark.parametrize("formula", ["relu(x-1)-relu(-x-1)", "sigmoid(x)*relu(abs(x)-1)"])
+@pytest.mark.parametrize("K", [2e-3, 0.02, 0.3])
+def test_averages_over_nothing_but_a_tail_keep_their_digits(formula: str, K: float) -> None:
+    """sigma = 0 for |x| < 1: at K = 0.002 the whole average is e**-250."""
+    value = theory.kernel(formula, K)
+    with mp.workdps(30):
+        gate = (lambda z: mp.mpf(1)) if formula.startswith("relu") else (lambda z: 1 / (1 + mp.exp(-z)))
+        edges = [1 + K * mp.mpf(2) ** (0.5 * j) for j in range(-8, 2 * math.ceil(math.log2(14 / math.sqrt(K)) + 1))]
+        right, left = (
+            integrate(lambda z, s=side: ((z - 1) ** 2 * gate(s * z) ** 2,), [mp.mpf(1), *edges], K)[0]
+            for side in (1, -1)
+        )
+        exact = right + left
+    assert abs(value.item() / exact - 1) <= 1e-11
 
 
 def test_shapes_follow_the_kernel() -> None:

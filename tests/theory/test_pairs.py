@@ -179,7 +179,7 @@ def test_hardtanh_gap(d: float, K: float) -> None:
 @pytest.mark.parametrize("spec", ["mrepu(p=1)", "gelu", "sigmoid", "elu", "selu", "sin", "softsign"])
 @pytest.mark.parametrize("K", [1e-6, 1.0, 30.0])
 def test_small_gaps_follow_chi_perp(spec: str, K: float) -> None:
-    """gap/(1 - rho) -> K chi_perp, with a correction of order sqrt(1 - rho) where sigma' jumps and 1 - rho elsewhere."""
+    """gap/(1 - rho) -> K chi_perp, up to sqrt(1 - rho) where sigma' jumps and up to 1 - rho elsewhere."""
     ratio = theory.kernel_gap(spec, K, 1e-12).item() / (1e-12 * K * theory.chi_perp(spec, K).item())
     correction = 1e-5 if ew.activation(spec).smoothness == 0 else 1e-9
     assert abs(ratio - 1) <= correction

@@ -22,7 +22,8 @@ Complex = npt.NDArray[Any]
 
 _EPS = 2.0**-52
 _SQRT_2PI = math.sqrt(2 * math.pi)
-_ASYMPTOTIC_TERMS = 40
+_ASYMPTOTIC_TERMS = 24
+_FAR = 20.0
 
 
 @dataclass(frozen=True)
@@ -118,12 +119,13 @@ def _above(a: Real, s: Real, top: int) -> list[Moment]:
     forward = _recurrence(a, s, top)
     if not s.any():
         return forward
-    far = _asymptotic(a, s, top)
-    chosen = []
-    for f, g in zip(forward, far, strict=True):
-        better = g.error < f.error
-        chosen.append(Moment(np.where(better, g.value, f.value), np.where(better, g.error, f.error)))
-    return chosen
+    far = np.abs(s) > _FAR
+    if far.any():
+        for near, series in zip(forward, _asymptotic(a[far], s[far], top), strict=True):
+            better = series.error < near.error[far]
+            near.value[far] = np.where(better, series.value, near.value[far])
+            near.error[far] = np.where(better, series.error, near.error[far])
+    return forward
 
 
 def _recurrence(a: Real, s: Real, top: int) -> list[Moment]:

@@ -26,6 +26,7 @@ _NOISE = 1e-9
 _NARROWEST = 2.0**-46
 _DEEPEST = 48
 _OVERFLOW_EDGE = 2.0**-8
+_TAIL_OCTAVES = 13
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,11 @@ def resolve(activation: Activation, top_order: int, low_octave: int, high_octave
     octaves = [2.0**j for j in range(low_octave, high_octave + 1)]
     reach = octaves[-1]
     edges = sorted({0.0, *octaves, *(-v for v in octaves), *(k for k in activation.kinks if abs(k) < reach)})
-    low, high = torch.tensor(edges[:-1], dtype=torch.float64), torch.tensor(edges[1:], dtype=torch.float64)
-    values = _evaluate(activation, low, high, orders)
+    low, high, values = _start(activation, edges, orders)
+    beyond = _silent_radii(low, values)
+    if beyond:
+        graded = {side * r * (1 + 2.0**-j) for r in beyond for j in range(_TAIL_OCTAVES) for side in (1.0, -1.0)}
+        low, high, values = _start(activation, sorted({*edges, *(e for e in graded if abs(e) < reach)}), orders)
     tails = [_tail(v) for v in values]
     parents = [torch.full_like(low, math.inf) for _ in orders]
     floor = 2.0 ** (low_octave - _DEEPEST)
@@ -103,6 +107,30 @@ def resolve(activation: Activation, top_order: int, low_octave: int, high_octave
         values = [torch.cat([v[keep], s])[order] for v, s in zip(values, split_values, strict=True)]
         tails = [torch.cat([t[keep], _tail(s)])[order] for t, s in zip(tails, split_values, strict=True)]
     return Panels(low, high, tuple(values), tuple(tails), complete)
+
+
+def _start(activation: Activation, edges: list[float], orders: range) -> tuple[Tensor, Tensor, list[Tensor]]:
+    low, high = torch.tensor(edges[:-1], dtype=torch.float64), torch.tensor(edges[1:], dtype=torch.float64)
+    return low, high, _evaluate(activation, low, high, orders)
+
+
+def _silent_radii(low: Tensor, values: list[Tensor]) -> set[float]:
+    """For each order how far from 0 sigma^(order) vanishes identically, where it does (softshrink, relu(x - 1) -
+    relu(-x - 1)).
+
+    There an average at small K is nothing but the Gaussian's tail beyond that radius, which falls off within r K /
+    r**2 of it.
+    """
+    radii = set()
+    for v in values:
+        heard = low[(v != 0).any(-1)]
+        if heard.numel():
+            right, left = heard[heard >= 0], heard[heard < 0]
+            nearest = [float(right.min())] if right.numel() else []
+            if left.numel():  # the panel's other edge is the one nearer to 0
+                nearest.append(-float(low[low > left.max()].min()))
+            radii.add(min(nearest))
+    return {r for r in radii if r > 0}
 
 
 def _evaluate(activation: Activation, low: Tensor, high: Tensor, orders: range) -> list[Tensor]:
