@@ -41,7 +41,8 @@ def test_every_registered_formula_reads_well_and_is_drawn(name: str) -> None:
     ("value", "text"),
     [
         (1.0, "1"), (1.98305826, "1.983"), (-0.5, "−0.5"), (6.4e-6, "6.4×10⁻⁶"), (1e-6, "10⁻⁶"), (-1e9, "−10⁹"),
-        (12346.0, "12350"), (0.0, "0"), (None, "–"), (math.nan, "–"), (math.inf, "∞"), (-math.inf, "−∞"), (99999.9, "100000"),
+        (12346.0, "12350"), (0.0, "0"), (None, "–"), (math.nan, "–"), (math.inf, "∞"), (-math.inf, "−∞"),
+        (99999.9, "100000"),
     ],
 )  # fmt: skip
 def test_numbers(value: float | None, text: str) -> None:

@@ -65,7 +65,7 @@ def learning_rate_code(start: Mapping[str, Any], rate: float | None) -> str:
 def _list(name: str, values: Sequence[float]) -> list[str]:
     """``name = [...]`` with repeated values as products, wrapped."""
     parts = []
-    for text, same in groupby(_value(v, 3) for v in values):
+    for text, same in groupby(_value(v, 2) for v in values):
         count = len(list(same))
         parts.append(f"[{text}] * {count}" if count > 3 else ", ".join([text] * count))
     joined = _concatenated(parts)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from edgewise.report.notation import number
+from edgewise.report.results import chosen, describe
 from edgewise.report.schemes import SCHEME_NAME
 
 Data = Mapping[str, Any]
@@ -22,8 +23,9 @@ def shape(data: Data) -> str:
     elif smooth == 0:
         first = f"Continuous; its slope jumps{at}."
     else:
+        count = {1: "One", 2: "Two", 3: "Three"}.get(int(smooth), f"{smooth:.0f}")
         order = {1: "second", 2: "third", 3: "fourth"}.get(int(smooth), f"{smooth + 1:.0f}th")
-        first = f"{smooth:.0f} continuous derivative{'s' if smooth > 1 else ''}; the {order} one jumps{at}."
+        first = f"{count} continuous derivative{'s' if smooth > 1 else ''}; the {order} one jumps{at}."
     parity = f" It is an {data['parity']} function." if data["parity"] else ""
     degree = data["homogeneity"]
     scaling = f" Doubling x multiplies σ by 2^{number(degree)}." if degree not in (None, 1.0) else ""
@@ -168,16 +170,20 @@ def accuracy(data: Data) -> str:
 
 
 def accuracy_alt(spec: str, data: Data) -> str:
-    from edgewise.report.results import describe
-
     return f"Test accuracy of networks with {spec} by depth and initialisation: {describe(data)}."
 
 
 def loss(data: Data) -> str:
-    return (
+    text = (
         "Training loss by epoch at each initialisation's best learning rate: a thin line a seed, thick their median. "
         "A line that stays at 2.3 (dashed) has learned nothing; one that ends in × diverged."
     )
+    unseen = [
+        f"{SCHEME_NAME[run['scheme']]} at {run['depth']} layers"
+        for run in chosen(data)
+        if all(curve[0] is None for curve in run["loss"])
+    ]
+    return f"{text} Diverged in the first epoch, so not drawn: {', '.join(unseen)}." if unseen else text
 
 
 def loss_alt(spec: str, data: Data) -> str:

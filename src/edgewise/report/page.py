@@ -11,12 +11,13 @@ from markupsafe import Markup, escape
 
 from edgewise.report import tables
 from edgewise.report.advice import initialisation_code, learning_rate_code
+from edgewise.report.cells import Table
 from edgewise.report.formula import formula_svg
 from edgewise.report.gallery import Gallery
 from edgewise.report.model import Part, ReportData, Subject
 from edgewise.report.notation import number, plain
 from edgewise.report.pictures import Picture, comparison_pictures, pictures
-from edgewise.report.results import best_rate
+from edgewise.report.results import best_rate, training_table
 from edgewise.report.words import CLASS_NAME, deepest, verdict
 
 BADGE = {"yes": "✓ Yes", "care": "▲ With care", "no": "✕ No", "unknown": "? Unknown"}
@@ -72,7 +73,7 @@ def page(report: ReportData, gallery: Gallery) -> str:
             "note": tables.comparison_note(report),
             "pictures": [_picture(p, gallery, -1) for p in compared],
         }
-    return _template().render(
+    html: str = _template().render(
         title=_title(report),
         heading=_title(report, mark=True),
         subtitle=subtitle(report),
@@ -85,6 +86,7 @@ def page(report: ReportData, gallery: Gallery) -> str:
         css=Markup(_resource("page.css")),
         script=Markup(_resource("page.js")),
     )
+    return html
 
 
 def _title(report: ReportData, *, mark: bool = False) -> str:
@@ -190,7 +192,7 @@ def _subject(subject: Subject, index: int, gallery: Gallery) -> dict[str, Any]:
                     "Does it work on real data?",
                     "",
                     ("training",),
-                    tables.training(subject),
+                    training_table(subject),
                 ),
                 (
                     "What theory and random networks say",
@@ -211,7 +213,7 @@ def _group(
     title: str,
     lead: str,
     parts: tuple[str, ...],
-    found: list[tables.Table],
+    found: list[Table],
 ) -> dict[str, Any]:
     order = [p for part in parts for p in drawn if p.part == part]
     return {

@@ -141,7 +141,9 @@ def _susceptibility(a: Activation, subject: Subject) -> dict[str, Any]:
 
 def _phase(a: Activation, subject: Subject, plan: Plan) -> dict[str, Any]:
     start = _start(subject)
-    c_w_max, c_b_max = window(subject.data("theory"))
+    data = subject.data("theory")
+    assert data is not None, "_start raises where there is no theory"
+    c_w_max, c_b_max = window(data, start["c_w"], start["k0"])
     marks = {"recommended": (start["c_w"], start["c_b"])}
     marks |= {name: (values["c_w"], values["c_b"]) for name, values in usual(plan.width, INPUTS).items()}
     return phase(a, depth=max(plan.depths), k0=start["k0"], c_w_max=c_w_max, c_b_max=c_b_max, marks=marks)

@@ -10,20 +10,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from edgewise.report.cells import Cell, Head, Table
 from edgewise.report.model import Subject
 from edgewise.report.notation import number
-from edgewise.report.schemes import SCHEME_NAME
-from edgewise.report.tables import Cell, Head, Table
+from edgewise.report.schemes import RECOMMENDED, SCHEME_NAME
 
 Data = Mapping[str, Any]
 
 
+_LEARNED = 3.0
+"""An accuracy is clearly better than guessing when it is this many times as high."""
+
+
 @dataclass(frozen=True)
 class Summary:
-    """sentence: the deepest networks in words; cells: their accuracy by initialisation, as SCHEME_NAME orders them."""
+    """The deepest networks.
+
+    sentence: all initialisations in words; cells: their accuracy, as SCHEME_NAME orders them; learned: whether the
+    recommended initialisation did clearly better than guessing, None where it was not tried.
+    """
 
     sentence: str
     cells: tuple[str, ...]
+    learned: bool | None
 
 
 def training_summary(subject: Subject) -> Summary | None:
@@ -33,13 +42,14 @@ def training_summary(subject: Subject) -> Summary | None:
         return None
     depth = max(data["depths"])
     runs = {run["scheme"]: run for run in chosen(data) if run["depth"] == depth}
-    told = [f"{_score(runs[scheme])} with {_called(scheme)}" for scheme in SCHEME_NAME if scheme in runs]
+    told = [_told(runs[scheme]) for scheme in SCHEME_NAME if scheme in runs]
     sentence = (
-        f"networks of {depth} layers read handwritten digits with an accuracy of {', '.join(told)} "
-        f"({data['seeds']} seeds; guessing gives {_percent(data['chance'])})."
+        f"on handwritten digits, networks of {depth} layers: {'; '.join(told)}. "
+        f"({data['seeds']} seeds each; guessing gives {_percent(data['chance'])}.)"
     )
     cells = tuple(_score(runs[scheme]) if scheme in runs else "–" for scheme in SCHEME_NAME)
-    return Summary(sentence, cells)
+    made = runs.get(RECOMMENDED)
+    return Summary(sentence, cells, None if made is None else float(made["mean"]) >= _LEARNED * float(data["chance"]))
 
 
 def describe(data: Data) -> str:
@@ -69,7 +79,7 @@ def training_table(subject: Subject) -> list[Table]:
             Cell(number(run["c_b"], 3), "n"),
             Cell(number(run["k0"], 3), "n"),
             Cell(number(run["learning_rate"], 2), "n"),
-            Cell(_score(run), "n best" if run["scheme"] == "recommended" else "n"),
+            Cell(_score(run), "n best" if run["scheme"] == RECOMMENDED else "n"),
             Cell(_range(run), "n"),
             Cell(f"{sum(run['diverged'])} of {len(run['diverged'])}", "n"),
         )
@@ -82,7 +92,7 @@ def best_rate(subject: Subject, depth: int) -> float | None:
     """The learning rate that was best for the recommended initialisation at this depth, None where it was not tried."""
     data = subject.data("training")
     runs = chosen(data) if data else []
-    found = [run for run in runs if (run["depth"], run["scheme"]) == (depth, "recommended")]
+    found = [run for run in runs if (run["depth"], run["scheme"]) == (depth, RECOMMENDED)]
     return float(found[0]["learning_rate"]) if found and not all(found[0]["diverged"]) else None
 
 
@@ -105,5 +115,17 @@ def _percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-def _called(scheme: str) -> str:
-    return {"recommended": "the recommended initialisation", "he": "He's", "pytorch": "PyTorch's default"}[scheme]
+def _told(run: Data) -> str:
+    lost, count = sum(run["diverged"]), len(run["diverged"])
+    called = "the least bad initialisation" if run["principle"] == "least_bad" else _CALLED[run["scheme"]]
+    if lost == count:
+        return f"every run diverged with {called}"
+    some = f" ({lost} of {count} runs diverged)" if lost else ""
+    return f"{_score(run)} accuracy with {called}{some}"
+
+
+_CALLED = {
+    "recommended": "the recommended initialisation",
+    "he": "He's",
+    "pytorch": "PyTorch's default",
+}

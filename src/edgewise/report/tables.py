@@ -1,37 +1,13 @@
-"""The tables of a report, as rows of cells."""
+"""The tables of a report."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
+from edgewise.report.cells import Cell, Head, Table
 from edgewise.report.model import ReportData, Subject
 from edgewise.report.notation import number
+from edgewise.report.results import training_summary
 from edgewise.report.schemes import SCHEME_NAME
 from edgewise.report.words import CLASS_NAME, verdict
-
-
-@dataclass(frozen=True)
-class Head:
-    text: str
-    numeric: bool = False
-
-
-@dataclass(frozen=True)
-class Cell:
-    text: str
-    classes: str = ""
-    href: str = ""
-
-
-@dataclass(frozen=True)
-class Table:
-    """label: what it holds, in a few words; note: a sentence under it; open: shown without a click."""
-
-    label: str
-    head: tuple[Head, ...]
-    rows: tuple[tuple[Cell, ...], ...] = field(default=())
-    note: str = ""
-    open: bool = False
 
 
 def solutions(subject: Subject) -> list[Table]:
@@ -90,17 +66,8 @@ def recommendations(subject: Subject) -> list[Table]:
     return [Table(f"Recommended at each depth (width {theory['width']})", (*head, Head("why")), rows)]
 
 
-def training(subject: Subject) -> list[Table]:
-    """Accuracy and chosen learning rate by depth and initialisation."""
-    from edgewise.report.results import training_table
-
-    return training_table(subject)
-
-
 def comparison(report: ReportData) -> Table:
     """One row an activation: verdict, class, recommended initialisation, and accuracy at the largest depth."""
-    from edgewise.report.results import training_summary
-
     deepest = max(report.settings["depths"])
     rows = []
     for i, subject in enumerate(report.subjects):

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from edgewise.report.model import Subject
 from edgewise.report.notation import number
+from edgewise.report.results import training_summary
 
 Level = Literal["yes", "care", "no", "unknown"]
 
@@ -48,9 +49,13 @@ def verdict(subject: Subject) -> Verdict:
     if part.data is None:
         told = {"failed": "Theory has no answer for this activation.", "waiting": "Not examined yet."}
         headline = told.get(part.status, "The theory was interrupted.")
-        return Verdict("unknown", headline, part.message, evidence(subject))
+        measured = training_summary(subject)
+        return Verdict("unknown", headline, part.message, measured.sentence if measured else "")
     level, headline = _HEADLINE[part.data["universality_class"]]
-    return Verdict(level, headline, theory_sentence(part.data), evidence(subject))
+    measured = training_summary(subject)
+    if measured is not None and measured.learned is False and level != "no":
+        level, headline = "care", "Trains deep in theory, but the networks trained here did not learn."
+    return Verdict(level, headline, theory_sentence(part.data), measured.sentence if measured else "")
 
 
 def theory_sentence(data: Mapping[str, Any]) -> str:
@@ -89,11 +94,3 @@ def deepest(by_depth: Mapping[str, Any]) -> tuple[int, Mapping[str, Any]] | None
     """(depth, value) of the largest depth that has a value."""
     known = [(int(depth), value) for depth, value in by_depth.items() if value is not None]
     return max(known, key=lambda pair: pair[0], default=None)
-
-
-def evidence(subject: Subject) -> str:
-    """What the training check on real data showed at its largest depth, empty where there was none."""
-    from edgewise.report.results import training_summary
-
-    summary = training_summary(subject)
-    return summary.sentence if summary else ""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _WIDE = 10.0
+_MOST_COLUMNS = 4
 _LONGEST = 26
 
 
@@ -61,8 +62,8 @@ def ratio_panels(subjects: Sequence[Subject]) -> Figure:
 
 
 def _panels(subjects: Sequence[Subject]) -> tuple[Figure, list[Axes]]:
-    columns = min(4, len(subjects))
-    rows = -(-len(subjects) // columns)
+    rows = -(-len(subjects) // _MOST_COLUMNS)
+    columns = -(-len(subjects) // rows)  # rows as even as can be
     figure = blank(_WIDE, 2.1 * rows + 0.5)
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel().tolist()
     for axes in grid[len(subjects) :]:

@@ -67,6 +67,7 @@ def susceptibility_figure(data: Mapping[str, Any], *, critical: Sequence[tuple[f
             xytext=(4, 5),
             textcoords="offset points",
             fontsize=8.5,
+            bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 1.0, "alpha": 0.85},
         )
     return figure
 

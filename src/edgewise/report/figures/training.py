@@ -55,8 +55,10 @@ def draw_accuracy(axes: Axes, data: Mapping[str, Any], *, every_seed: bool) -> N
             else:
                 axes.vlines(x + shift, values.min(), values.max(), color=colour, linewidth=1.6, alpha=0.7)
                 if lost.any():
-                    axes.plot([x + shift], [values.min()], "x", color=colour, markersize=6, markeredgewidth=1.6)
-        xs, ys = zip(*means, strict=True)
+                    axes.plot([x + shift], [values.min()], "x", color=colour, markersize=7, markeredgewidth=1.8)
+                if lost.all():
+                    means.pop()
+        xs, ys = [x for x, _ in means], [y for _, y in means]
         label = SCHEME_NAME[scheme]
         if every_seed:
             axes.hlines(ys, np.asarray(xs) - 0.11, np.asarray(xs) + 0.11, color=colour, linewidth=2.2)

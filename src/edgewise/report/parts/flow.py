@@ -31,9 +31,12 @@ def flow(
     initialisation: c_w, c_b and k0 as recommended; usual: the same of other initialisations by name, followed in
     theory only.
     """
-    start = {key: float(initialisation[key]) for key in ("c_w", "c_b", "k0")}
-    predicted = kernel_flow(a, depth, **start)
-    measured = simulate(a, depth, width, members, gradients=True, seed=seed, on_progress=on_progress, **start)
+    c_w, c_b, k0 = (float(initialisation[name]) for name in ("c_w", "c_b", "k0"))
+    start = {"c_w": c_w, "c_b": c_b, "k0": k0}
+    predicted = kernel_flow(a, depth, c_w=c_w, c_b=c_b, k0=k0)
+    measured = simulate(
+        a, depth, width, members, c_w=c_w, c_b=c_b, k0=k0, gradients=True, seed=seed, on_progress=on_progress
+    )
     return {
         "depth": depth,
         "width": width,

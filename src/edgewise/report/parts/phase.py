@@ -68,7 +68,7 @@ def diagram(
     """
     found: Mapping[str, Any] = analyze(a).to_dict()
     made = recommend(a, depth)
-    c_w, c_b = window(found)
+    c_w, c_b = window(found, made.c_w, made.k0)
     for name, value in (("c_w", c_w_max), ("c_b", c_b_max)):
         if value is not None:
             domain.positive(name, value)
@@ -83,23 +83,23 @@ def diagram(
     )
 
 
-def window(theory_data: Mapping[str, Any] | None) -> tuple[float, float]:
-    """(largest C_W, largest C_b) worth showing for an activation with these results of the theory part.
+def window(theory_data: Mapping[str, Any], c_w: float, k0: float) -> tuple[float, float]:
+    """(largest C_W, largest C_b) worth showing, for an analysis and the recommended C_W and K0.
 
-    Twice the critical point; where C_b* = 0 the C_b on whose scale the kernel changes: 1 in general, and
-    (1-C_W)**2/(4 a1), up
-    to which a fixed point exists next to an unstable K*=0 with g = K + a1 K**2.
+    About twice the recommended C_W, and He's 2 unless that is far away. C_b to 2.5 times the critical one; where that is
+    0 to the scale on which C_b changes the kernel: 1 in general, (1 - C_W)**2/(4 a1) next to an unstable K* = 0 (where
+    g = K + a1 K**2 has fixed points up to there), a few times K0 without any critical point.
     """
-    critical = theory_data["critical"] if theory_data else None
+    wide = max(2.2 * c_w, 2.2) if c_w > 0.3 else 5.0 * c_w
+    critical = theory_data["critical"]
     if critical is None:
-        return 4.0, 1.0
-    c_w = max(2.2 * critical["c_w"], 2.2)
+        return wide, min(1.0, 5.0 * k0)
     if critical["c_b"] > 0.0:
-        return c_w, 2.5 * critical["c_b"]
-    a1 = theory_data["expansion"].get("a1") if theory_data else None
+        return wide, 2.5 * float(critical["c_b"])
+    a1 = theory_data["expansion"].get("a1")
     if critical["universality_class"] == "k_star_zero_unstable" and isinstance(a1, float) and a1 > 0.0:
-        return c_w, min(1.0, 1.3 / (4.0 * a1))
-    return c_w, 1.0
+        return wide, min(1.0, 1.3 / (4.0 * a1))
+    return wide, 1.0
 
 
 def _rounded(values: Tensor) -> Tensor:
