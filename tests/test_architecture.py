@@ -26,6 +26,7 @@ RANK = {
     "report": 6,
     "doctor": 6,
     "cli": 7,
+    "__main__": 8,
 }
 """The layers of the design, lowest first: a room may import from its own layer or a lower one."""
 
