@@ -19,7 +19,14 @@ from edgewise.report import Report, render, report
 from edgewise.report.model import PARTS, from_dict
 from edgewise.report.progress import Silent
 
-SMALL: dict[str, Any] = {"depths": (3, 8), "width": 8, "members": 4, "training": False, "progress": False}
+SMALL: dict[str, Any] = {
+    "depths": (3, 8),
+    "width": 8,
+    "members": 4,
+    "training": False,
+    "figures": False,
+    "progress": False,
+}
 
 
 def stored(folder: Path) -> dict[str, Any]:

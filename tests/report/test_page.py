@@ -141,7 +141,16 @@ def test_a_name_from_a_callable_cannot_inject(tmp_path_factory: pytest.TempPathF
     import torch
 
     a = ew.activation(lambda x: torch.tanh(x), name="<b onclick=alert(1)>tanh</b>")
-    made = report(a, out=tmp_path_factory.mktemp("r"), depths=(3,), width=8, members=2, training=False, progress=False)
+    made = report(
+        a,
+        out=tmp_path_factory.mktemp("r"),
+        depths=(3,),
+        width=8,
+        members=2,
+        training=False,
+        figures=False,
+        progress=False,
+    )
     reader = read(made.page.read_text(encoding="utf-8"))
     assert not [attribute for attribute in reader.attributes if attribute[1] == "onclick"]
 

@@ -14,7 +14,8 @@ from edgewise.report.progress import Silent
 from edgewise.report.results import chosen, training_summary
 
 OPTIONS: dict[str, Any] = {
-    "depths": (2, 4), "width": 16, "seeds": 2, "epochs": 2, "learning_rates": (0.1, 0.3), "members": 2,
+    "depths": (2, 4), "width": 16, "seeds": 2,
+    "epochs": 2, "learning_rates": (0.1, 0.3), "members": 2, "figures": False,
 }  # fmt: skip
 
 

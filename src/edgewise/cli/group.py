@@ -58,7 +58,7 @@ class EdgewiseGroup(click.Group):
         sys.exit(code if isinstance(code, int) else 0)
 
 
-class SpecType(click.ParamType):
+class SpecType(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on only
     """An activation as text; a misspelt option ends up here too, as unknown options may be formulas, and is refused."""
 
     name = "spec"

@@ -69,15 +69,16 @@ def _print(rows: list[dict[str, Any]], *, classes: bool) -> None:
     from rich.table import Table
 
     from edgewise.report.notation import number, plain, smoothness
+    from edgewise.report.words import CLASS_NAME
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("name", no_wrap=True, style="cyan")
+    table.add_column("name", max_width=28, overflow="fold", style="cyan")
     table.add_column("σ(x)", overflow="fold")
     table.add_column("smooth", no_wrap=True)
     table.add_column("parity", no_wrap=True)
     table.add_column("kinks")
     if classes:
-        table.add_column("universality class")
+        table.add_column("class")
     for row in rows:
         smooth = float("inf") if row["smoothness"] == "infinity" else row["smoothness"]
         own = row["name"] if row["spec"].partition("(")[0] == row["name"] else f"{row['name']} = {row['spec']}"
@@ -90,7 +91,7 @@ def _print(rows: list[dict[str, Any]], *, classes: bool) -> None:
             ", ".join(number(k, 3) for k in row["kinks"]),
         ]
         if classes:
-            cells.append(row["universality_class"] or f"not found: {row['reason']}")
+            cells.append(CLASS_NAME.get(row["universality_class"]) or f"not found: {row['reason']}")
         table.add_row(*(escape(cell) for cell in cells))
     out = console()
     out.print(table)

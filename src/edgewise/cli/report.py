@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _QUICK: dict[str, Any] = {"depths": (5, 20), "seeds": 2, "epochs": 8, "members": 16}
 
 
-class Depths(click.ParamType):
+class Depths(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on only
     """Layers as "5,20,50"."""
 
     name = "depths"

@@ -51,24 +51,21 @@ def report(
     learning_rates: Sequence[float] | None = None,
     members: int = 32,
     training: bool = True,
+    figures: bool = True,
     seed: int = 0,
     progress: bool | Listener = True,
 ) -> Report:
-    """Theory, random networks and a training check of one or several activations, as a page, a JSON and PNG files in
-    `out`.
+    """Theory, random networks and a training check of activations: a page, a JSON and PNG files in the folder `out`.
 
     specs: one activation or a sequence of them, each anything `ew.activation` takes. depths, width: of the networks
-    that are
-    trained; random networks at initialisation have the largest depth and four times the width, `members` of them.
-    seeds: networks trained for each setting. epochs, learning_rates: None for the study's own. training: False
-    leaves the
-    training check out. progress: bars (lines in a pipe) on stderr, nothing, or a listener of your own.
+    that are trained; random networks at initialisation have the largest depth and four times the width, `members` of
+    them. seeds: networks trained for each setting. epochs, learning_rates: None for the study's own. training: False
+    leaves the training check out. figures: False leaves the PNG files out; the page has all pictures anyway.
+    progress: bars (lines in a pipe) on stderr, nothing, or a listener of your own.
 
     A part that cannot be computed says why in the report and leaves the others standing. An interruption leaves a
-    valid page
-    and JSON that name what is missing, and is raised again. Raises SpecError, before anything is computed, for what
-    is no
-    activation; DomainError for numbers out of range; OSError when `out` cannot be written.
+    valid page and JSON that name what is missing, and is raised again. Raises SpecError, before anything is computed,
+    for what is no activation; DomainError for numbers out of range; OSError when `out` cannot be written.
     """
     wanted = list(specs) if isinstance(specs, list | tuple) else [specs]
     if not wanted:
@@ -85,7 +82,7 @@ def report(
         provenance=_provenance(seed),
         date=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    maker = _Maker(data, folder, Gallery(folder / "figures"))
+    maker = _Maker(data, folder, Gallery(folder / "figures" if figures else None))
     maker.write()
     with listener(progress) as tell:
         tell.expect(len(activations) * sum(_WEIGHT[name] for name in PARTS if training or name != "training"))
@@ -185,7 +182,7 @@ def render(stored: str | Path, *, out: str | Path) -> Report:
 def theory_page(spec: object, *, out: str | Path, depths: Sequence[int] = (5, 20, 50), progress: bool = False) -> Path:
     """The page of a report without its training check, as a single file; takes seconds. Returns its path."""
     with tempfile.TemporaryDirectory() as folder:
-        made = report(spec, out=folder, depths=depths, training=False, progress=progress)
+        made = report(spec, out=folder, depths=depths, training=False, figures=False, progress=progress)
         write_text(Path(out), made.page.read_text(encoding="utf-8"))
     return Path(out)
 

@@ -6,7 +6,7 @@ import math
 import re
 
 _SYMBOLS = {
-    r"\Phi": "Φ", r"\phi": "φ", r"\sigma": "σ", r"\pi": "π", r"\alpha": "α", r"\beta": "β", r"\gamma": "γ",
+    r"\varphi": "φ", r"\Phi": "Φ", r"\phi": "φ", r"\sigma": "σ", r"\pi": "π", r"\alpha": "α", r"\beta": "β", r"\gamma": "γ",
     r"\lambda": "λ", r"\omega": "ω", r"\mu": "μ", r"\infty": "∞", r"\cdot": "·", r"\times": "×", r"\leq": "≤",
     r"\geq": "≥", r"\le": "≤", r"\ge": "≥", r"\pm": "±", r"\int": "∫", r"\sum": "Σ", r"\lvert": "|",
     r"\rvert": "|", r"\to": "→", r"\ne": "≠", r"\,": " ", r"\;": " ", r"\:": " ", r"\ ": " ", r"\quad": "  ",
@@ -28,7 +28,10 @@ def plain(latex: str) -> str:
 def _sequence(tokens: list[str], i: int, *, stop: str | None) -> tuple[str, int]:
     out: list[str] = []
     while i < len(tokens) and tokens[i] != stop:
+        function = tokens[i].startswith("\\") and tokens[i] not in _SYMBOLS
         text, i = _atom(tokens, i)
+        if function and text[:1].isalpha() and out and out[-1][-1:].isalnum():
+            out.append(" ")  # "x tanh x", not "xtanh x"
         out.append(text)
     return "".join(out), i + 1
 
@@ -44,7 +47,8 @@ def _atom(tokens: list[str], i: int) -> tuple[str, int]:
     if token in (r"\frac", r"\tfrac", r"\dfrac"):
         above, i = _argument(tokens, i + 1)
         below, i = _argument(tokens, i)
-        return f"{_grouped(above)}/{_grouped(below)}", i
+        quotient = f"{_grouped(above)}/{_grouped(below)}"
+        return (f"({quotient})" if _multiplied(tokens, i) else quotient), i
     if token == r"\sqrt":
         inside, i = _argument(tokens, i + 1)
         return (f"√{inside}" if len(inside) == 1 else f"√({inside})"), i
@@ -62,6 +66,13 @@ def _argument(tokens: list[str], i: int) -> tuple[str, int]:
     while i < len(tokens) and tokens[i] == " ":
         i += 1
     return _atom(tokens, i) if i < len(tokens) else ("", i)
+
+
+def _multiplied(tokens: list[str], i: int) -> bool:
+    """Whether what stands at i multiplies what stands before it: then x/2 (1+x) needs its parentheses."""
+    while i < len(tokens) and tokens[i] in (" ", r"\,", r"\;", r"\left", r"\bigl"):
+        i += 1
+    return i < len(tokens) and (tokens[i][:1].isalnum() or tokens[i] == "(" or tokens[i][1:2].isalpha())
 
 
 def _spaced(name: str, tokens: list[str], i: int) -> str:

@@ -86,8 +86,9 @@ def diagram(
 def window(theory_data: Mapping[str, Any], c_w: float, k0: float) -> tuple[float, float]:
     """(largest C_W, largest C_b) worth showing, for an analysis and the recommended C_W and K0.
 
-    About twice the recommended C_W, and He's 2 unless that is far away. C_b to 2.5 times the critical one; where that is
-    0 to the scale on which C_b changes the kernel: 1 in general, (1 - C_W)**2/(4 a1) next to an unstable K* = 0 (where
+    About twice the recommended C_W, and He's 2 unless that is far away. C_b to 2.5 times the critical one; where that
+    is 0 to the scale on which C_b changes the kernel: 1 in general, (1 - C_W)**2/(4 a1) next to an unstable K* = 0
+    (where
     g = K + a1 K**2 has fixed points up to there), a few times K0 without any critical point.
     """
     wide = max(2.2 * c_w, 2.2) if c_w > 0.3 else 5.0 * c_w
