@@ -152,8 +152,10 @@ def phase(data: Data) -> str:
     if any(2 in row for row in data["phase"]) or any(3 in row for row in data["phase"]):
         text += "Hatched: the signal itself has changed a million times. "
     if not data["line"]["c_w"]:
-        return text + "No choice has χ⊥ = 1 at a fixed point of the kernel."
-    return text + "On the black line a kernel at its fixed point keeps gradients exactly (χ⊥ = 1)."
+        text += "No choice has χ⊥ = 1 at a fixed point of the kernel. "
+    else:
+        text += "On the black line a kernel at its fixed point keeps gradients exactly (χ⊥ = 1). "
+    return text + ("Usual initialisations begin from other kernels." if len(data["marks"]) > 1 else "")
 
 
 def phase_alt(spec: str, data: Data) -> str:
@@ -178,12 +180,22 @@ def loss(data: Data) -> str:
         "Training loss by epoch at each initialisation's best learning rate: a thin line a seed, thick their median. "
         "A line that stays at 2.3 (dashed) has learned nothing; one that ends in × diverged."
     )
-    unseen = [
-        f"{SCHEME_NAME[run['scheme']]} at {run['depth']} layers"
-        for run in chosen(data)
-        if all(curve[0] is None for curve in run["loss"])
+    return text + _undrawn(data)
+
+
+def _undrawn(data: Data) -> str:
+    """Which initialisations have no loss to draw, and at which depths."""
+    gone: dict[str, list[int]] = {}
+    for run in chosen(data):
+        if all(curve[0] is None for curve in run["loss"]):
+            gone.setdefault(SCHEME_NAME[run["scheme"]], []).append(run["depth"])
+    if not gone:
+        return ""
+    told = [
+        f"{name} at {'every depth' if depths == data['depths'] else ' and '.join(map(str, depths)) + ' layers'}"
+        for name, depths in gone.items()
     ]
-    return f"{text} Diverged in the first epoch, so not drawn: {', '.join(unseen)}." if unseen else text
+    return f" Diverged in the first epoch, so not drawn: {', '.join(told)}."
 
 
 def loss_alt(spec: str, data: Data) -> str:

@@ -6,7 +6,8 @@ import math
 import re
 
 _SYMBOLS = {
-    r"\varphi": "φ", r"\Phi": "Φ", r"\phi": "φ", r"\sigma": "σ", r"\pi": "π", r"\alpha": "α", r"\beta": "β", r"\gamma": "γ",
+    r"\varphi": "φ",
+    r"\Phi": "Φ", r"\phi": "φ", r"\sigma": "σ", r"\pi": "π", r"\alpha": "α", r"\beta": "β", r"\gamma": "γ",
     r"\lambda": "λ", r"\omega": "ω", r"\mu": "μ", r"\infty": "∞", r"\cdot": "·", r"\times": "×", r"\leq": "≤",
     r"\geq": "≥", r"\le": "≤", r"\ge": "≥", r"\pm": "±", r"\int": "∫", r"\sum": "Σ", r"\lvert": "|",
     r"\rvert": "|", r"\to": "→", r"\ne": "≠", r"\,": " ", r"\;": " ", r"\:": " ", r"\ ": " ", r"\quad": "  ",

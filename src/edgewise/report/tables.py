@@ -48,7 +48,7 @@ def recommendations(subject: Subject) -> list[Table]:
             Cell(number(made["c_w"], 7), "n"),
             Cell(number(made["c_b"], 7), "n"),
             Cell(number(made["k0"], 4), "n"),
-            Cell(number(made["initial"]["first_c_w"], 5), "n"),
+            Cell(number(made["initial"]["first_c_w"], 4), "n"),
             Cell(made["reason"]),
         )
         for depth, made in theory["recommended"].items()
