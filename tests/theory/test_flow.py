@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -138,7 +139,7 @@ def test_averages_without_a_value_are_divergences_not_errors(spec: str) -> None:
     [{"c_w": 0.0}, {"c_w": -1.0}, {"c_w": math.nan}, {"c_b": -0.1}, {"k0": 0.0}, {"k0": math.inf}, {"skip": 1.5}],
 )
 def test_hyper_parameters_out_of_range(bad: dict[str, float]) -> None:
-    with pytest.raises(DomainError, match="given, expected .*; try"):
+    with pytest.raises(DomainError, match=r"given, expected .*; try"):
         kernel_flow("tanh", 5, **{"c_w": 1.0, **bad})
 
 
@@ -152,3 +153,32 @@ def test_a_flow_as_a_dictionary() -> None:
     plain = kernel_flow("tanh", 3, c_w=1.0).to_dict()
     assert plain["activation"] == "tanh"
     assert len(plain["kernel"]) == plain["depth"] == 3
+
+
+@pytest.mark.parametrize("bad", [{"c_w": "x"}, {"c_w": 10**400}, {"k0": None}, {"skip": [0.1, 0.2]}, {"skip": "x"}])
+def test_what_is_no_number_is_a_typed_error(bad: dict[str, object]) -> None:
+    with pytest.raises(DomainError, match=r"given, expected .*; try") as refused:
+        kernel_flow("tanh", 5, **{"c_w": 1.0, **bad})  # type: ignore[arg-type]
+    assert len(str(refused.value)) < 160
+    assert "\n" not in str(refused.value)
+
+
+def test_integers_and_numbers_of_other_libraries_will_do() -> None:
+    flow = kernel_flow("relu", np.int64(4), c_w=np.float32(2.0), skip=torch.tensor(0.5))  # type: ignore[arg-type]
+    assert flow.kernel.tolist() == pytest.approx([1.25**layer for layer in range(4)])
+
+
+@pytest.mark.parametrize(
+    ("spec", "c_w", "c_b", "k0"),
+    [("0*x", 2.0, 0.1, 1.0), ("softshrink", 1.0, 1e-5, 0.01), ("relu(x-1)", 2.0, 0.0, 0.05)],
+)
+def test_susceptibilities_that_underflow_are_zero(spec: str, c_w: float, c_b: float, k0: float) -> None:
+    flow = kernel_flow(spec, 4, c_w=c_w, c_b=c_b, k0=k0)
+    assert flow.chi_parallel[2:].tolist() == flow.chi_perp[2:].tolist() == [0.0, 0.0]
+    assert depth_horizon(spec, c_w=c_w, c_b=c_b, k0=k0) == 1.0
+
+
+@pytest.mark.parametrize("band", [1.0, 0.5, math.nan])
+def test_a_band_must_be_one(band: float) -> None:
+    with pytest.raises(DomainError, match="band"):
+        depth_horizon("tanh", c_w=1.0, band=band)

@@ -50,3 +50,15 @@ def test_every_layer_contributes_the_same_to_the_output(skip: float) -> None:
 def test_a_lost_kernel_has_no_rates() -> None:
     with pytest.raises(DomainError, match="diverged at layer"):
         learning_rates("repu(p=2)", 20, c_w=2.0, k0=2.0)
+
+
+@pytest.mark.parametrize("spec", ["hardshrink", "0*x"])
+def test_an_infinite_or_zero_slope_has_no_rates(spec: str) -> None:
+    with pytest.raises(DomainError, match="chi_perp"):
+        learning_rates(spec, 5, c_w=1.0, c_b=0.1)
+
+
+def test_a_first_layer_of_bias_alone_needs_its_input_square() -> None:
+    with pytest.raises(DomainError, match="k0 > c_b"):
+        learning_rates("gelu", 5, c_w=2.0, c_b=2.0, k0=1.0)
+    assert float(learning_rates("gelu", 5, c_w=2.0, c_b=2.0, k0=1.0, input_square=0.5).lambda_w[0]) > 0

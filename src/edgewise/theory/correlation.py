@@ -12,6 +12,7 @@ where the bracket is sum_(i<j) (sqrt(a_i b_j) - sqrt(a_j b_i))**2 over a sum, an
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -47,7 +48,7 @@ class CorrelationFlow:
         near 1.
     fixed_points: of the correlation map at the kernel of the last layer, by increasing 1 - rho.
     correlation_length: -1/ln(slope) at the stable one, the layers in which a small distance from it falls by a factor
-    of e (inf where it is marginal, None where none is stable).
+        of e (inf where it is marginal, None where none is stable).
     """
 
     activation: Activation
@@ -78,7 +79,7 @@ def correlation_flow(
     *,
     c_w: float,
     c_b: float = 0.0,
-    k0: float | tuple[float, float] = 1.0,
+    k0: float | Sequence[float] = 1.0,
     rho0: float | None = None,
     one_minus_rho0: float | None = None,
     skip: float = 0.0,
@@ -91,11 +92,11 @@ def correlation_flow(
     """
     a = activation(a)
     delta = _distance(rho0, one_minus_rho0)
-    pair = k0 if isinstance(k0, tuple) else (k0, k0)
+    pair = k0 if isinstance(k0, tuple | list) else (k0, k0)
     if len(pair) != 2:
         raise DomainError(f"k0={k0!r} given, expected one kernel or two; try k0=(1.0, 2.0)")
-    w, b = float(c_w), float(c_b)
-    flows = [kernel_flow(a, depth, c_w=w, c_b=b, k0=float(k), skip=skip) for k in pair]
+    w, b = domain.one_positive("c_w", c_w), domain.one_not_negative("c_b", c_b)
+    flows = [kernel_flow(a, depth, c_w=w, c_b=b, k0=domain.one_positive("k0", k), skip=skip) for k in pair]
     first, second = (f.kernel for f in flows)
     gamma = flows[0].skip
     alive = int(((torch.minimum(first, second) > 0) & torch.isfinite(torch.maximum(first, second))).sum())
@@ -183,8 +184,9 @@ def correlation_fixed_points(
     from scipy.optimize import brentq
 
     a = activation(a)
-    w, b = float(domain.positive("c_w", c_w)), float(domain.not_negative("c_b", c_b))
-    k, gamma = domain.positive("kernel", float(kernel)), domain.skip_strength(skip)
+    w, b = domain.one_positive("c_w", c_w), domain.one_not_negative("c_b", c_b)
+    k = torch.tensor(domain.one_positive("kernel", kernel), dtype=torch.float64)
+    gamma = domain.skip_strength(skip)
 
     def moved(delta: Tensor) -> Tensor:
         return layer_correlation(a, k.expand(delta.shape), k.expand(delta.shape), delta, w, b, gamma) / delta - 1.0
@@ -235,9 +237,10 @@ def nearby_flow(
     DomainError as `kernel_flow` does.
     """
     a = activation(a)
-    flow = kernel_flow(a, depth, c_w=float(c_w), c_b=float(c_b), k0=float(k0), skip=skip)
-    bends = kernels.h(a, flow.kernel.clamp(SMALLEST, LARGEST), float(c_w)).tolist()
-    first, second = [float(parallel)], [float(perpendicular)]
+    w, b = domain.one_positive("c_w", c_w), domain.one_not_negative("c_b", c_b)
+    flow = kernel_flow(a, depth, c_w=w, c_b=b, k0=domain.one_positive("k0", k0), skip=skip)
+    bends = kernels.h(a, flow.kernel.clamp(SMALLEST, LARGEST), w).tolist()
+    first, second = ([domain.one("a difference", x)] for x in (parallel, perpendicular))
     for layer in range(depth - 1):
         second.append(float(flow.chi_perp[layer]) * second[-1] + bends[layer] * first[-1] ** 2)
         first.append(float(flow.chi_parallel[layer]) * first[-1])
@@ -247,7 +250,7 @@ def nearby_flow(
 def _distance(rho0: float | None, one_minus_rho0: float | None) -> float:
     if (rho0 is None) == (one_minus_rho0 is None):
         raise DomainError("rho0 and one_minus_rho0: expected exactly one of them; try rho0=0.5")
-    delta = float(one_minus_rho0) if one_minus_rho0 is not None else 1.0 - float(rho0 or 0.0)
+    delta = domain.one("one_minus_rho0", one_minus_rho0) if rho0 is None else 1.0 - domain.one("rho0", rho0)
     if not 0.0 <= delta <= 2.0:
         raise DomainError(f"1 - rho0 = {delta!r} given, expected a number in [0, 2]; try rho0=0.5")
     return delta

@@ -1,5 +1,4 @@
-"""Finite width to first order in 1/n: the four-point vertex, the corrected mean kernel, the spread of the empirical
-kernel.
+"""Finite width to first order in 1/n: the four-point vertex, the mean kernel, the spread of the empirical kernel.
 
 Given the activations of one layer, the preactivations of the next are z'_i = gamma z_i + sqrt(F) xi_i with
 independent normal xi_i and one common random variance F = C_b + C_W (1/n) sum_j sigma(z_j)**2 (one input, equal
@@ -47,8 +46,7 @@ _HERMITE = 16
 
 @dataclass(frozen=True)
 class FiniteWidth:
-    """First-order finite-width statistics of one input at every layer; tensors are float64 of shape (depth,), entry 0
-    = layer 1.
+    """First-order finite-width statistics of one input: float64 tensors of shape (depth,), entry 0 = layer 1.
 
     vertex: V, with connected four-point correlator V/n. ntl_metric: G1, the mean of the empirical kernel being K +
         G1/n.
@@ -98,9 +96,10 @@ def four_point_vertex(
     """
     a = activation(a)
     n = None if width is None else domain.neurons(width)
-    flow = kernel_flow(a, depth, c_w=float(c_w), c_b=float(c_b), k0=float(k0), skip=skip)
+    w, b = domain.one_positive("c_w", c_w), domain.one_not_negative("c_b", c_b)
+    flow = kernel_flow(a, depth, c_w=w, c_b=b, k0=domain.one_positive("k0", k0), skip=skip)
     held = flow.kernel[(flow.kernel > 0) & torch.isfinite(flow.kernel)]
-    vertex, metric = _recursion(a, held, flow.chi_parallel, float(c_w), flow.skip)
+    vertex, metric = _recursion(a, held, flow.chi_parallel, w, flow.skip)
     known = int((torch.isfinite(vertex) & torch.isfinite(metric)).long().cumprod(0).sum())
     lost = torch.full((depth - known,), math.nan, dtype=torch.float64)
     vertex, metric = torch.cat([vertex[:known], lost]), torch.cat([metric[:known], lost])
@@ -129,7 +128,7 @@ def optimal_aspect_ratio(nu: float, *, outputs: int = 1) -> float:
     nu: growth of V/K**2 per layer (2/3 in the K*=0 class, 3 A4/A2**2 - 1 in the scale-invariant one).
     Raises DomainError when nu <= 0 or outputs < 1.
     """
-    return 4.0 / ((20.0 + 3.0 * domain.layers(outputs, "outputs")) * float(domain.positive("nu", nu, "0.6667")))
+    return 4.0 / ((20.0 + 3.0 * domain.layers(outputs, "outputs")) * domain.one_positive("nu", nu, "0.6667"))
 
 
 def _recursion(a: Activation, k: Tensor, chi: Tensor, c_w: float, gamma: float) -> tuple[Tensor, Tensor]:
@@ -197,6 +196,8 @@ def _moment(a: Activation, k: Tensor, power: int) -> Tensor:
 def _reason(a: Activation, known: int, relative: float, nu: float, width: int | None, depth: int) -> str:
     if known < depth:
         return f"{a.spec}: V or K has no finite float64 value from layer {known + 1} on"
+    if depth == 1:
+        return f"{a.spec}: the first layer is exactly Gaussian: V = G1 = 0"
     if width is None:
         return f"{a.spec}: V/K^2 is {relative:.4g} after {depth} layers and grows by {nu:.4g} per layer"
     share = relative / width

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from edgewise.activations import Activation, activation
+from edgewise.errors import DomainError
 from edgewise.theory import domain
 from edgewise.theory.interpolant import LARGEST, SMALLEST, KernelFunctions, kernel_functions
 
@@ -138,12 +139,10 @@ def depth_horizon(
     a = activation(a)
     limit = domain.layers(max_depth, "max_depth")
     gamma = domain.skip_strength(skip)
-    w, b, k = (
-        float(domain.positive("c_w", c_w)),
-        float(domain.not_negative("c_b", c_b)),
-        float(domain.positive("k0", k0)),
-    )
-    width = float(domain.positive("band", float(band) - 1.0)) + 1.0
+    w, b = domain.one_positive("c_w", c_w), domain.one_not_negative("c_b", c_b)
+    k, width = domain.one_positive("k0", k0), domain.one_positive("band", band, "2.0")
+    if width <= 1.0:
+        raise DomainError(f"band={width:g} given, expected a number > 1; try band=2.0")
     return layers_inside(kernel_functions(a), limit, w, b, k, gamma, k / width, k * width)
 
 

@@ -127,8 +127,8 @@ class KernelFunctions:
 
 
 def _over(chi: Tensor, ratio: Tensor) -> Tensor:
-    """chi / ratio, and 1 where both are infinite, so that their product is infinite again."""
-    return torch.where(torch.isinf(ratio), 1.0, chi / ratio)
+    """chi / ratio; 1 where both are infinite and 0 where both have underflowed, so that their product is again."""
+    return torch.where(torch.isinf(ratio), 1.0, torch.where(ratio == 0, 0.0, chi / ratio))
 
 
 def _power_law(k: Tensor, scale: float, power: float) -> Tensor:

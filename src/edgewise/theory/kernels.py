@@ -1,5 +1,4 @@
-"""The kernel and its susceptibilities at one layer: g, chi_parallel, chi_perp, h and their relatives (PDLT chapters
-4, 5).
+"""The kernel and its susceptibilities at one layer: g, chi_parallel, chi_perp, h (PDLT chapters 4 and 5).
 
 Every function takes K as a float, array or tensor and returns a float64 tensor of its shape; ``with_error=True`` gives
 ``(value, error)`` with an estimate of the absolute error. What underflows is 0. They raise DomainError for K or C_W
@@ -20,6 +19,7 @@ from torch import Tensor
 
 from edgewise.activations import Activation, activation
 from edgewise.errors import DivergentAverageError, DomainError, PrecisionWarning
+from edgewise.theory import domain
 from edgewise.theory.averages import Average, average
 from edgewise.theory.averages.average import best
 from edgewise.theory.averages.jumps import delta_terms, is_discontinuous, jumps
@@ -31,21 +31,11 @@ _RELATIVE_GOAL = 1e-12
 
 def as_kernel(kernel: Kernel) -> Tensor:
     """K as a float64 tensor. Raises DomainError unless every entry is finite and > 0."""
-    try:
-        k = torch.as_tensor(kernel, dtype=torch.float64).detach().cpu()
-    except (TypeError, ValueError, RuntimeError):
-        raise DomainError(f"kernel K={kernel!r} given, expected finite numbers > 0; try K=1.0") from None
+    k = domain.numbers("K", kernel, "1.0")
     if not bool(((k > 0) & torch.isfinite(k)).all()):
         bad = k[~((k > 0) & torch.isfinite(k))].reshape(-1)[0].item()
         raise DomainError(f"kernel K={bad:g} given, expected finite numbers > 0; try K=1.0")
     return k
-
-
-def as_weight_variance(c_w: float) -> float:
-    """C_W as a float. Raises DomainError unless it is finite and > 0."""
-    if isinstance(c_w, bool) or not isinstance(c_w, int | float) or not math.isfinite(c_w) or c_w <= 0:
-        raise DomainError(f"weight variance c_w={c_w!r} given, expected a finite number > 0; try c_w=1.0")
-    return float(c_w)
 
 
 def answer(what: str, a: Activation, found: Average, with_error: bool) -> Tensor | tuple[Tensor, Tensor]:
@@ -67,7 +57,7 @@ def kernel(a: Activation | object, K: Kernel, *, with_error: Literal[False] = ..
 @overload
 def kernel(a: Activation | object, K: Kernel, *, with_error: Literal[True]) -> tuple[Tensor, Tensor]: ...
 def kernel(a: Activation | object, K: Kernel, *, with_error: bool = False) -> Tensor | tuple[Tensor, Tensor]:
-    """g(K) = <sigma(z)**2> for z ~ N(0, K) (PDLT eq. 4.68); float64, shape of K."""
+    """g(K) = <sigma(z)**2> for z ~ N(0, K) (PDLT ch. 4); float64, shape of K."""
     sigma = activation(a)
     return answer("g", sigma, average(sigma, as_kernel(K), (0, 0)), with_error)
 
@@ -87,7 +77,7 @@ def fourth_moment(a: Activation | object, K: Kernel, *, with_error: Literal[Fals
 @overload
 def fourth_moment(a: Activation | object, K: Kernel, *, with_error: Literal[True]) -> tuple[Tensor, Tensor]: ...
 def fourth_moment(a: Activation | object, K: Kernel, *, with_error: bool = False) -> Tensor | tuple[Tensor, Tensor]:
-    """<sigma(z)**4> for z ~ N(0, K), the source of the four-point vertex (PDLT eq. 4.90); float64, shape of K."""
+    """<sigma(z)**4> for z ~ N(0, K), the source of the four-point vertex (PDLT ch. 4); float64, shape of K."""
     sigma = activation(a)
     return answer("the fourth moment", sigma, average(sigma, as_kernel(K), (0, 0, 0, 0)), with_error)
 
@@ -103,9 +93,9 @@ def chi_parallel(
 def chi_parallel(
     a: Activation | object, K: Kernel, c_w: float = 1.0, *, with_error: bool = False
 ) -> Tensor | tuple[Tensor, Tensor]:
-    """chi_parallel(K) = C_W g'(K) = C_W <z sigma sigma'> / K (PDLT eq. 4.105); float64, shape of K."""
+    """chi_parallel(K) = C_W g'(K) = C_W <z sigma sigma'> / K (PDLT section 5.1); float64, shape of K."""
     sigma = activation(a)
-    return answer("chi_parallel", sigma, _slope(sigma, as_kernel(K)) * as_weight_variance(c_w), with_error)
+    return answer("chi_parallel", sigma, _slope(sigma, as_kernel(K)) * domain.one_positive("c_w", c_w), with_error)
 
 
 @overload
@@ -117,11 +107,11 @@ def chi_perp(
 def chi_perp(
     a: Activation | object, K: Kernel, c_w: float = 1.0, *, with_error: bool = False
 ) -> Tensor | tuple[Tensor, Tensor]:
-    """chi_perp(K) = C_W <sigma'**2> (PDLT eq. 5.18); float64, shape of K.
+    """chi_perp(K) = C_W <sigma'**2> (PDLT section 5.1); float64, shape of K.
 
     Where sigma jumps (hardshrink) two nearby inputs are torn apart at an infinite rate: the value is +inf, its error 0.
     """
-    sigma, k, weight = activation(a), as_kernel(K), as_weight_variance(c_w)
+    sigma, k, weight = activation(a), as_kernel(K), domain.one_positive("c_w", c_w)
     if is_discontinuous(sigma):
         infinite = torch.full_like(k, math.inf)
         return (infinite, torch.zeros_like(k)) if with_error else infinite
@@ -135,13 +125,13 @@ def h(a: Activation | object, K: Kernel, c_w: float = ..., *, with_error: Litera
 def h(
     a: Activation | object, K: Kernel, c_w: float = 1.0, *, with_error: bool = False
 ) -> Tensor | tuple[Tensor, Tensor]:
-    """h(K) = (1/2) d chi_perp / dK (PDLT eq. 5.20); float64, shape of K.
+    """h(K) = (1/2) d chi_perp / dK (PDLT section 5.1); float64, shape of K.
 
     The better conditioned of C_W <z sigma' sigma''> / (2K), with the jumps of sigma'**2 at kinks, and
     C_W <(z**2 - K) sigma'**2> / (4K**2). Raises DivergentAverageError where sigma jumps, since chi_perp is infinite
     there.
     """
-    sigma, k, weight = activation(a), as_kernel(K), as_weight_variance(c_w)
+    sigma, k, weight = activation(a), as_kernel(K), domain.one_positive("c_w", c_w)
     if is_discontinuous(sigma):
         raise DivergentAverageError(
             f"h of {sigma.spec} does not exist: chi_perp is infinite where sigma jumps; try chi_parallel"
@@ -175,8 +165,7 @@ def kernel_derivative(
 
 
 def _slope(a: Activation, k: Tensor) -> Average:
-    """g' = <z sigma sigma'>/K (with sigma's own jumps), or where that cancels <sigma'**2 + sigma sigma''> (with all
-    jumps)."""
+    """g' = <z sigma sigma'>/K, or where that cancels <sigma'**2 + sigma sigma''>, each with its delta functions."""
     found = average(a, k, (0, 1), 1) * (1 / k)
     jumping = is_discontinuous(a)
     if jumping:

@@ -54,12 +54,17 @@ def ntk(
     input_square is < 0.
     """
     a = activation(a)
-    rate_w = float(domain.not_negative("lambda_w", float(lambda_w), "1.0"))
-    rate_b = float(domain.not_negative("lambda_b", float(lambda_b), "1.0"))
-    flow = kernel_flow(a, depth, c_w=float(c_w), c_b=float(c_b), k0=float(k0), skip=skip)
+    rate_w = domain.one_not_negative("lambda_w", lambda_w, "1.0")
+    rate_b = domain.one_not_negative("lambda_b", lambda_b, "1.0")
+    w, b, start = (
+        domain.one_positive("c_w", c_w),
+        domain.one_not_negative("c_b", c_b),
+        domain.one_positive("k0", k0),
+    )
+    flow = kernel_flow(a, depth, c_w=w, c_b=b, k0=start, skip=skip)
     if input_square is None:
-        input_square = max(0.0, (float(k0) - float(c_b)) / float(c_w))
-    square = float(domain.not_negative("input_square", float(input_square), "1.0"))
+        input_square = max(0.0, (start - b) / w)
+    square = domain.one_not_negative("input_square", input_square, "1.0")
     g = kernel_functions(a).kernel(flow.kernel.clamp(SMALLEST, LARGEST)).tolist()
     theta = [rate_b + rate_w * square]
     for layer in range(depth - 1):
@@ -83,12 +88,13 @@ def input_kernel(x: Tensor, *, c_w: float, c_b: float = 0.0) -> Tensor:
 
     Raises DomainError when x is not a finite matrix, c_w <= 0 or c_b < 0.
     """
-    x = torch.as_tensor(x).to(torch.float64)
+    x = domain.numbers("x", x, "torch.randn(8, 4)")
     if x.ndim != 2 or x.numel() == 0 or not bool(torch.isfinite(x).all()):
         raise DomainError(
             f"x of shape {tuple(x.shape)} given, expected a finite matrix (inputs, features); try x[None]"
         )
-    return float(domain.not_negative("c_b", c_b)) + float(domain.positive("c_w", c_w)) * (x @ x.T) / x.shape[1]
+    w, b = domain.one_positive("c_w", c_w), domain.one_not_negative("c_b", c_b)
+    return b + w * (x @ x.T) / x.shape[1]
 
 
 def kernel_matrix(
@@ -111,9 +117,9 @@ def kernel_matrix(
     a = activation(a)
     depth = domain.layers(depth)
     gamma = domain.skip_strength(skip)
-    w, b = float(domain.positive("c_w", c_w)), float(domain.not_negative("c_b", c_b))
-    rate_w = float(domain.not_negative("lambda_w", float(lambda_w), "1.0"))
-    rate_b = float(domain.not_negative("lambda_b", float(lambda_b), "1.0"))
+    w, b = domain.one_positive("c_w", c_w), domain.one_not_negative("c_b", c_b)
+    rate_w = domain.one_not_negative("lambda_w", lambda_w, "1.0")
+    rate_b = domain.one_not_negative("lambda_b", lambda_b, "1.0")
     k = _checked(kernel)
     n = k.shape[0]
     upper = torch.triu_indices(n, n, 1)
@@ -131,7 +137,7 @@ def kernel_matrix(
 
 
 def _checked(kernel: Tensor) -> Tensor:
-    k = torch.as_tensor(kernel).to(torch.float64)
+    k = domain.numbers("kernel", kernel, "torch.eye(8)")
     if k.ndim != 2 or k.shape[0] != k.shape[1] or k.numel() == 0:
         raise DomainError(
             f"kernel of shape {tuple(k.shape)} given, expected (inputs, inputs); try input_kernel(x, c_w=1.0)"

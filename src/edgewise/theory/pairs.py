@@ -1,10 +1,8 @@
-"""Averages over the preactivations of two inputs: <sigma sigma>, <sigma' sigma'> and the gap at small 1 - rho (PDLT
-ch. 4, 8).
+"""Averages over two inputs: <sigma sigma>, <sigma' sigma'> and the gap at small 1 - rho (PDLT chapters 4 and 8).
 
-They take floats, arrays or tensors that broadcast and return float64 tensors of the common shape;
-``with_error=True`` gives
-``(value, error)`` with an estimate of the absolute error. A covariance is valid when K11, K22 > 0 and K12**2 <= K11
-K22.
+They take floats, arrays or tensors that broadcast and return float64 tensors of the common shape; ``with_error=True``
+gives ``(value, error)`` with an estimate of the absolute error. A covariance is valid when K11, K22 > 0 and
+``K12**2 <= K11 K22``.
 """
 
 from __future__ import annotations
@@ -16,6 +14,7 @@ from torch import Tensor
 
 from edgewise.activations import Activation, activation
 from edgewise.errors import DivergentAverageError, DomainError
+from edgewise.theory import domain
 from edgewise.theory.averages.average import Average
 from edgewise.theory.averages.correlation import from_covariance
 from edgewise.theory.averages.jumps import is_discontinuous
@@ -56,11 +55,11 @@ def derivative_pair(
 def derivative_pair(
     a: Activation | object, K11: Kernel, K12: Kernel, K22: Kernel, *, with_error: bool = False
 ) -> Tensor | tuple[Tensor, Tensor]:
-    """<sigma'(z1) sigma'(z2)> for a centred Gaussian pair of this covariance (the NTK recursion's); float64, common
-    shape.
+    """<sigma'(z1) sigma'(z2)> for a centred Gaussian pair of this covariance; float64, common shape.
 
-    Equal to d<sigma sigma>/dK12 (Price's theorem). Raises DomainError unless K11, K22 > 0 and ``K12**2 <= K11 K22``;
-    DivergentAverageError where sigma jumps, since sigma' then has delta functions.
+    What the NTK recursion needs; equal to d<sigma sigma>/dK12 (Price's theorem).
+    Raises DomainError unless K11, K22 > 0 and ``K12**2 <= K11 K22``; DivergentAverageError where sigma jumps, since
+    sigma' then has delta functions.
     """
     sigma = activation(a)
     if is_discontinuous(sigma):
@@ -84,23 +83,22 @@ def kernel_gap(
     """g(K) - <sigma(z1) sigma(z2)> for two preactivations of variance K and correlation 1 - one_minus_rho, in [0, 2].
 
     Accurate relative to the gap itself however small 1 - rho is, where g minus kernel_pair would cancel; float64,
-    common
-    shape. Raises DomainError for K that are not > 0 or one_minus_rho outside [0, 2].
+    common shape. Raises DomainError for K that are not > 0 or one_minus_rho outside [0, 2].
     """
     sigma, k = activation(a), as_kernel(K)
-    d = _numbers("one_minus_rho", one_minus_rho)
+    d = domain.numbers("one_minus_rho", one_minus_rho, "1e-6")
     bad = ~((d >= 0) & (d <= _LARGEST_ONE_MINUS))
     if bool(bad.any()):
         given = d[bad].reshape(-1)[0].item()
         raise DomainError(f"one_minus_rho={given:g} given, expected numbers in [0, 2]; try one_minus_rho=1e-6")
-    k, d = _broadcast(k, d)
+    k, d = domain.broadcast(k, d)
     found = gap_average(sigma, k.reshape(-1).numpy(), d.reshape(-1).numpy())
     return answer("kernel_gap", sigma, _shaped(found, k.shape), with_error)
 
 
 def _pair(a: Activation, k11: Kernel, k12: Kernel, k22: Kernel, orders: tuple[int, int]) -> Average:
-    first, second, cross = as_kernel(k11), as_kernel(k22), _numbers("K12", k12)
-    first, cross, second = _broadcast(first, cross, second)
+    first, second, cross = as_kernel(k11), as_kernel(k22), domain.numbers("K12", k12, "0.5")
+    first, cross, second = domain.broadcast(first, cross, second)
     limit = first.sqrt() * second.sqrt()
     bad = ~(cross.abs() <= limit * (1 + _TOLERANCE))
     if bool(bad.any()):
@@ -116,18 +114,3 @@ def _pair(a: Activation, k11: Kernel, k12: Kernel, k22: Kernel, orders: tuple[in
 
 def _shaped(found: Average, shape: torch.Size) -> Average:
     return Average(found.value.reshape(shape), found.error.reshape(shape), found.magnitude.reshape(shape))
-
-
-def _numbers(name: str, value: Kernel) -> Tensor:
-    try:
-        return torch.as_tensor(value, dtype=torch.float64).detach().cpu()
-    except (TypeError, ValueError, RuntimeError):
-        raise DomainError(f"{name}={value!r} given, expected numbers; try {name}=0.5") from None
-
-
-def _broadcast(*tensors: Tensor) -> list[Tensor]:
-    try:
-        return [t.contiguous() for t in torch.broadcast_tensors(*tensors)]  # type: ignore[no-untyped-call]
-    except RuntimeError:
-        shapes = ", ".join(str(tuple(t.shape)) for t in tensors)
-        raise DomainError(f"shapes {shapes} given, expected shapes that broadcast; try scalars") from None

@@ -21,8 +21,7 @@ LOST = 1e6
 
 @dataclass(frozen=True)
 class CriticalLine:
-    """Where chi_perp = 1 at a fixed point K of the kernel: C_W = 1/<sigma'**2>_K, C_b = K - C_W g(K), wherever C_b >=
-    0.
+    """Where chi_perp = 1 at a fixed point K of the kernel: C_W = 1/<sigma'**2>_K and C_b = K - C_W g(K) >= 0.
 
     All float64 of one shape; where chi_parallel is 1 too, the network is critical.
     """
@@ -89,7 +88,7 @@ def phase_diagram(
             f"c_w of shape {tuple(columns.shape)} and c_b of shape {tuple(rows.shape)} given, "
             "expected one-dimensional grids; try c_w=torch.linspace(0.1, 4, 64), c_b=torch.linspace(0, 1, 64)"
         )
-    start = float(domain.positive("k0", float(k0)))
+    start = domain.one_positive("k0", k0)
     functions = kernel_functions(a)
     w, b = columns.expand(rows.numel(), -1), rows[:, None].expand(-1, columns.numel())
     kernel = torch.full(w.shape, start, dtype=torch.float64)
@@ -122,8 +121,8 @@ def phase_diagram(
 def critical_line(a: Activation | object, kernels: Tensor | None = None, *, skip: float = 0.0) -> CriticalLine:
     """The curve chi_perp = 1 in the (C_W, C_b) plane, one point for each kernel K > 0 that has C_b >= 0.
 
-    kernels: where to evaluate; 400 of them from 1e-6 to 1e6 unless given. Raises DomainError when |skip| >= 1 or a K
-        <= 0.
+    kernels: where to evaluate; 400 of them from 1e-6 to 1e6 unless given.
+    Raises DomainError when |skip| > 1 or a K <= 0.
     """
     functions = kernel_functions(activation(a))
     room = 1.0 - domain.skip_strength(skip) ** 2

@@ -59,7 +59,7 @@ class Initialisation:
 
         Raises DomainError when mean_square <= 0.
         """
-        size = float(domain.positive("mean_square", mean_square))
+        size = domain.one_positive("mean_square", mean_square)
         bias = self.c_b if self.c_b < self.k0 else 0.0
         return (self.k0 - bias) / size, bias
 

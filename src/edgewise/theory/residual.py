@@ -1,9 +1,9 @@
 """Criticality with a skip connection: z' = b + W sigma(z) + gamma z (PDLT appendix B).
 
 The kernel flows as K' = C_b + C_W g(K) + gamma**2 K, and both susceptibilities gain gamma**2. So the conditions
-K' = K, chi_parallel = 1 and chi_perp = 1 are those of the plain network with C_W/(1 - gamma**2) and C_b/(1 -
-gamma**2) in place
-of C_W and C_b: every solution keeps its K*, in every universality class. At gamma = 1 nothing is left to scale.
+K' = K, chi_parallel = 1 and chi_perp = 1 are those of the plain network with C_W/(1 - gamma**2) and
+C_b/(1 - gamma**2) in place of C_W and C_b: every solution keeps its K*, in every universality class. At gamma = 1
+nothing is left to scale.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def with_skip(c_w: float, c_b: float, skip: float) -> tuple[float, float]:
             "try theory.branch_scaling(branches)"
         )
     room = 1.0 - gamma * gamma
-    return room * float(domain.positive("c_w", c_w)), room * float(domain.not_negative("c_b", c_b))
+    return room * domain.one_positive("c_w", c_w), room * domain.one_not_negative("c_b", c_b)
 
 
 def branch_scaling(branches: int) -> BranchScaling:
