@@ -28,7 +28,7 @@ def shape(data: Data) -> str:
         first = f"{count} continuous derivative{'s' if smooth > 1 else ''}; the {order} one jumps{at}."
     parity = f" It is an {data['parity']} function." if data["parity"] else ""
     degree = data["homogeneity"]
-    scaling = f" Doubling x multiplies σ by 2^{number(degree)}." if degree not in (None, 1.0) else ""
+    scaling = f" Doubling x multiplies σ by {number(2.0**degree)}." if degree not in (None, 1.0) else ""
     return first + parity + scaling
 
 

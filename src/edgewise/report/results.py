@@ -18,21 +18,19 @@ from edgewise.report.schemes import RECOMMENDED, SCHEME_NAME
 Data = Mapping[str, Any]
 
 
-_LEARNED = 3.0
-"""An accuracy is clearly better than guessing when it is this many times as high."""
-
-
 @dataclass(frozen=True)
 class Summary:
     """The deepest networks.
 
-    sentence: all initialisations in words; cells: their accuracy, as SCHEME_NAME orders them; learned: whether the
-    recommended initialisation did clearly better than guessing, None where it was not tried.
+    sentence: all initialisations in words; cells: their accuracy, as SCHEME_NAME orders them; score: how far the
+    recommended initialisation came from guessing (0) to no mistake (1), None where it was not tried.
     """
 
+    depth: int
+    width: int
     sentence: str
     cells: tuple[str, ...]
-    learned: bool | None
+    score: float | None
 
 
 def training_summary(subject: Subject) -> Summary | None:
@@ -48,8 +46,9 @@ def training_summary(subject: Subject) -> Summary | None:
         f"({data['seeds']} seeds each; guessing gives {_percent(data['chance'])}.)"
     )
     cells = tuple(_score(runs[scheme]) if scheme in runs else "–" for scheme in SCHEME_NAME)
-    made = runs.get(RECOMMENDED)
-    return Summary(sentence, cells, None if made is None else float(made["mean"]) >= _LEARNED * float(data["chance"]))
+    made, chance = runs.get(RECOMMENDED), float(data["chance"])
+    score = None if made is None else (float(made["mean"]) - chance) / (1.0 - chance)
+    return Summary(depth, data["width"], sentence, cells, score)
 
 
 def describe(data: Data) -> str:

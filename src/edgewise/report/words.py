@@ -30,6 +30,13 @@ _HEADLINE: dict[str, tuple[Level, str]] = {
 }
 
 
+_LEARNED, _TRIED = 0.7, 0.1
+"""Shares of the way from guessing to no mistake: from the first on networks learned, below the second they did not."""
+
+_LARGE = 0.5
+"""V/(n K**2) from which networks of one kind differ so much that their mean says little about one of them."""
+
+
 @dataclass(frozen=True)
 class Verdict:
     """The headline is one short sentence; theory and evidence are a sentence or two each, empty where unknown."""
@@ -53,9 +60,15 @@ def verdict(subject: Subject) -> Verdict:
         return Verdict("unknown", headline, part.message, measured.sentence if measured else "")
     level, headline = _HEADLINE[part.data["universality_class"]]
     measured = training_summary(subject)
-    if measured is not None and measured.learned is False and level != "no":
-        level, headline = "care", "Trains deep in theory, but the networks trained here did not learn."
-    return Verdict(level, headline, theory_sentence(part.data), measured.sentence if measured else "")
+    theory = theory_sentence(part.data)
+    if measured is None:
+        return Verdict(level, headline, theory, "")
+    if measured.score is not None and measured.score < _LEARNED and level != "no":
+        outcome = "learned only in part" if measured.score > _TRIED else "did not learn"
+        level = "care"
+        headline = f"Its signal survives depth, but {measured.depth} layers of width {measured.width} {outcome}."
+        theory = f"{theory}{_fluctuations(subject, measured.width)}"
+    return Verdict(level, headline, theory, measured.sentence)
 
 
 def theory_sentence(data: Mapping[str, Any]) -> str:
@@ -88,6 +101,23 @@ def theory_sentence(data: Mapping[str, Any]) -> str:
             return text
         case _:
             return str(data["reason"]).partition(". ")[0].rstrip(".") + "."
+
+
+def _fluctuations(subject: Subject, width: int) -> str:
+    """Why networks that theory calls critical may still fail: they are too deep for their width. Empty where they
+    are not.
+
+    The growth of the four-point vertex, V/(n K**2), is a first-order result, here only compared with 1.
+    """
+    flow = subject.data("flow")
+    relative = flow["band"].get("relative_vertex") if flow else None
+    if not relative or relative[-1] is None or relative[-1] / width < _LARGE:
+        return ""
+    return (
+        f" That holds for wide networks: at {len(relative)} layers of width {width} the spread between networks, "
+        f"V/(nK²) = {number(relative[-1] / width, 2)} to first order, is not small. Wider or shallower networks will "
+        "do better."
+    )
 
 
 def deepest(by_depth: Mapping[str, Any]) -> tuple[int, Mapping[str, Any]] | None:

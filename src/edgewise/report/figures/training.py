@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from edgewise.report.drawing import MUTED, PAPER, blank, drawn, legend_above
+from edgewise.report.drawing import MUTED, PAPER, blank, drawn, legend_above, log_ticks
 from edgewise.report.figures.flow import SCHEME_STYLE
 from edgewise.report.results import chosen
 from edgewise.report.schemes import SCHEME_NAME
@@ -102,7 +102,9 @@ def loss_figure(data: Mapping[str, Any]) -> Figure:
         axes.set_title(f"{depth} layers", loc="center")
         axes.set_yscale("log")
         axes.set_xlabel("epoch")
-    panels[0].set_ylim(max(lowest / 1.5, 1e-5), 5.0)
+    low, high = max(lowest / 1.5, 1e-5), 5.0
+    panels[0].set_ylim(low, high)
+    log_ticks(panels[0].yaxis, low, high)
     panels[0].set_ylabel("training loss (cross entropy)")
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(
