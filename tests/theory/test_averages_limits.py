@@ -61,3 +61,11 @@ def test_a_jump_tears_inputs_apart() -> None:
         theory.h("hardshrink", 1.0)
     with pytest.raises(DivergentAverageError):
         theory.derivative_pair("hardshrink", 1.0, 0.5, 1.0)
+
+
+@pytest.mark.parametrize("steep", [1e3, 1e6, 1e8])
+def test_a_steep_rise_is_met_whatever_the_kernel(steep: float) -> None:
+    """<sigma'**2> -> s (4/3)/sqrt(2 pi K): the peak of tanh' is narrow under the Gaussian, up to 1/(s**2 K)."""
+    for kernel in (1.0, 9.0):
+        expected = steep * (4 / 3) / math.sqrt(2 * math.pi * kernel)
+        assert float(theory.chi_perp(f"tanh({steep!r}*x)", kernel)) == pytest.approx(expected, rel=1e-8 + 1 / steep**2)

@@ -53,6 +53,8 @@ def homogeneity(sigma: Function) -> float | None:
         degrees.append(degree)
     if not degrees or max(degrees) - min(degrees) > 1e-11:
         return None
+    if degrees[0] == 0 and bool((sigma(x[:1]) != sigma(torch.zeros_like(x[:1]))).any()):
+        return None  # a step, or a rise like that of tanh(1e9 x), narrower than all magnitudes looked at
     return degrees[0] + 0.0
 
 

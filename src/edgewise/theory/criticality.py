@@ -17,6 +17,7 @@ from numpy.polynomial import chebyshev
 
 from edgewise.activations import Activation, activation
 from edgewise.activations.differentiable import closed_form
+from edgewise.errors import AverageError
 from edgewise.theory import laws
 from edgewise.theory.asymptotics import Asymptotics, Limit, asymptotics
 from edgewise.theory.at_zero import point_at_zero, rejected_at_zero
@@ -54,7 +55,7 @@ def critical_points(a: Activation | object) -> tuple[CriticalPoint, ...]:
 
     Half-stable and scale-invariant solutions come before a stable K* = 0, that before an unstable one; of several
     half-stable ones the one with the smallest |K* dchi_parallel/dK|, which holds the kernel for the most layers.
-    Raises AverageError when sigma has no finite Gaussian average at any K.
+    Raises AverageError when sigma has no finite Gaussian average at any K, or one too small for a float64 at all K.
     """
     return criticality(activation(a)).solutions
 
@@ -66,6 +67,10 @@ def criticality(a: Activation) -> Criticality:
         return Criticality((), (), expansion, None, None)
     degree = degree_of(a)
     if degree is not None:
+        if degree == 1.0 and expansion.a2 < 2.0**-1022:
+            raise AverageError(
+                f"{a.spec}: sigma**2 is below the smallest float64; expected a larger sigma, scale it up"
+            )
         lines = (_scale_invariant(expansion.a2),) if degree == 1.0 else ()
         return Criticality(lines, (), expansion, _homogeneous_limits(a, degree), None)
     seen = scan(a)

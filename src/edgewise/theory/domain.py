@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import operator
 
 import torch
@@ -19,6 +18,8 @@ Number = float | Tensor
 def numbers(name: str, value: object, suggestion: str) -> Tensor:
     """`value` as float64, whatever its numbers. Raises DomainError where it holds none."""
     try:
+        if isinstance(value, bool):
+            raise TypeError
         return torch.as_tensor(value, dtype=torch.float64).detach().cpu()
     except (TypeError, ValueError, RuntimeError, OverflowError):
         raise DomainError(
@@ -62,7 +63,7 @@ def one_not_negative(name: str, value: object, suggestion: str = "0.0") -> float
 
 def skip_strength(skip: object) -> float:
     """The residual strength gamma. Raises DomainError unless it is a single number in [-1, 1]."""
-    given = math.nan if isinstance(skip, bool) else one("skip", skip)
+    given = one("skip", skip)
     if not abs(given) <= 1:
         raise DomainError(f"skip={_shown(skip)} given, expected one number gamma with |gamma| <= 1; try skip=0.0")
     return given

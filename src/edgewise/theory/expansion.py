@@ -89,7 +89,7 @@ def expand_at_zero(a: Activation) -> Expansion:
     value = right.derivatives[0]
     slopes = (_clean(-left.derivatives[1]), right.derivatives[1])
     a2 = 0.5 * (slopes[0] ** 2 + slopes[1] ** 2)
-    nothing = _without_zero(value, slopes, a2, (left, right))
+    nothing = _without_zero(a, value, slopes, a2, (left, right))
     if nothing is not None:
         return nothing
     g_powers = _powers(left, right, a2, derivative=0)
@@ -130,8 +130,15 @@ _REASONS: dict[Order, str] = {
 }
 
 
+def _steepest(a: Activation) -> float:
+    """The size of sigma' near 0, beside which a slope at 0 that is rounding error shows; at most 1."""
+    beside = torch.logspace(-8, 0, 9, dtype=torch.float64)
+    slopes = closed_form(a, torch.cat([beside, -beside]), 1).abs()
+    return min(1.0, float(slopes.nan_to_num(posinf=1.0).max()))
+
+
 def _without_zero(
-    value: float, slopes: tuple[float, float], a2: float, jets: tuple[Jet, Jet] | None
+    a: Activation, value: float, slopes: tuple[float, float], a2: float, jets: tuple[Jet, Jet] | None
 ) -> Expansion | None:
     """The expansion of a function for which K* = 0 is no candidate, or None when it is one."""
     reason = ""
@@ -139,7 +146,7 @@ def _without_zero(
         reason = "σ or σ' is not finite at 0, so g(K)/K has no limit as K → 0"
     elif abs(value) > 1e-13 * max(1.0, math.sqrt(a2)):
         reason = f"σ(0) = {value:.6g} is not 0, so K* = 0 would need C_b = −C_W σ(0)² < 0"
-    elif a2 < 1e-26:
+    elif a2 <= 1e-26 * _steepest(a) ** 2:
         reason = "σ'(0) = 0, so χ∥ and χ⊥ vanish with K and no C_W makes them 1 at K* = 0"
     if not reason:
         return None
@@ -176,10 +183,21 @@ def _jet(a: Activation, side: int) -> Jet | None:
     found: list[Jet] = []
     while width >= _NARROWEST and len(found) < _WIDTHS_COMPARED:
         series = [s for order in (0, 1, 2) if (s := _chebyshev(a, side, order, width)) is not None]
-        if len(series) == 3:
+        if len(series) == 3 and _reaches_zero(a, side, series):
             found.append(_jet_of_series(a, side, series, width))
         width /= 2
     return min(found, key=lambda jet: jet.noise[3], default=None)
+
+
+def _reaches_zero(a: Activation, side: int, series: Sequence[tuple[Array, float]]) -> bool:
+    """Whether the series of sigma and sigma' hold beside 0 too: a steep enough rise hides between 0 and the nodes."""
+    beside = torch.tensor([side * _BESIDE_ZERO], dtype=torch.float64)
+    for order in (0, 1):
+        coefficients, error = series[order]
+        direct, value = float(closed_form(a, beside, order)[0]), float(chebyshev.chebval(-1.0, coefficients))
+        if abs(direct - value) > 0.1 * abs(direct) + 1e3 * error + 1e-9 * float(np.abs(coefficients).sum()):
+            return False
+    return True
 
 
 def _jet_of_piece(piece: Piece, side: int) -> Jet:
@@ -271,7 +289,7 @@ def _expand_singular(a: Activation) -> Expansion:
     slopes = (slopes_at[0], slopes_at[1])
     value = float(closed_form(a, beside, 0)[1])
     a2 = 0.5 * (slopes[0] ** 2 + slopes[1] ** 2)
-    nothing = _without_zero(value, slopes, a2, None)
+    nothing = _without_zero(a, value, slopes, a2, None)
     if nothing is not None:
         return nothing
     kernel = torch.logspace(-10, -2, 9, dtype=torch.float64)
@@ -280,7 +298,7 @@ def _expand_singular(a: Activation) -> Expansion:
     start = min([*(i for i, c in enumerate(g.tolist()) if abs(c) > 1e-8), 7])  # beyond rounding
     kernel, g, perp = (v[start : start + 2] for v in (kernel, g, perp))
     if not float(perp[0].abs()) < 0.5:  # sigma' has no limit at 0: what stands beside 0 does not last
-        nothing = _without_zero(value, slopes, math.inf, None)
+        nothing = _without_zero(a, value, slopes, math.inf, None)
         assert nothing is not None
         return nothing
     fitted = math.log10(abs(float(g[1] / g[0])))

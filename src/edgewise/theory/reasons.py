@@ -84,8 +84,8 @@ def _why_none(a: Activation, found: Criticality) -> list[str]:
         sentences.append(f"No critical point: χ∥/χ⊥ = {1 + float(excess.median()):.6g} at every K, whatever C_W.")
     elif len(sure) and bool((sure > 0).all()):
         sentences.append(
-            f"No critical point: χ∥ > χ⊥ at every finite K (the ratio runs from {low:.4g} to {high:.4g}), so the two "
-            "cannot be 1 together."
+            f"No critical point: χ∥ > χ⊥ at every finite K (the ratio runs from {_ratio(low)} to {_ratio(high)}), so "
+            "the two cannot be 1 together."
         )
     elif bool((m.parallel[live] <= 0).all()):
         sentences.append("No critical point: g(K) falls with K, so χ∥ < 0 at every K and can never be 1.")
@@ -95,6 +95,11 @@ def _why_none(a: Activation, found: Criticality) -> list[str]:
             "together."
         )
     return sentences + _at_the_ends(found)
+
+
+def _ratio(r: float) -> str:
+    """Four digits of the ratio, or of its distance from 1 where they would not show it."""
+    return f"{r:.4g}" if f"{r:.4g}" != "1" or r == 1 else f"1 {'+' if r > 1 else '−'} {abs(r - 1):.2g}"
 
 
 def _at_the_ends(found: Criticality) -> list[str]:

@@ -80,7 +80,7 @@ def scan(a: Activation) -> Scan:
         raise AverageError(f"{a.spec}: no Gaussian average is finite for K between {LOWEST:g} and {HIGHEST:g}")
     if shortened:
         shortened = (
-            f"Averages exist in float64 only for K from {float(found.kernel[0]):.3g} to {float(found.kernel[-1]):.3g}; "
+            f"Averages were had in float64 for K from {float(found.kernel[0]):.3g} to {float(found.kernel[-1]):.3g}; "
             "nothing is said beyond."
         )
     return Scan(found, shortened)

@@ -21,6 +21,8 @@ from edgewise.theory.averages.resolution import NODES, legendre, nodes_of, resol
 REACH = 64.0
 """How far the nodes go, in standard deviations: exp(-REACH**2/2) leaves room for x**50 and exp(x) at any finite
 average."""
+_INNERMOST = -24
+"""Octave down to which the panels are always graded: steps as narrow as tanh(1e8 x) are then met, whatever K."""
 _ROUNDING = 4 * 2.0**-52
 _CHUNK = 64
 _NEGLIGIBLE = 1e-17
@@ -40,7 +42,7 @@ def grid(activation: Activation, smallest: float, largest: float, top_order: int
     """The nodes that serve every K in [smallest, largest]."""
     low = 4 * math.floor(0.5 * math.log2(smallest) / 4)
     high = 4 * math.ceil(math.log2(REACH * math.sqrt(largest)) / 4)
-    p = resolve(activation, top_order, min(low, 0), max(high, 0))
+    p = resolve(activation, top_order, min(low, _INNERMOST), max(high, 0))
     _, w = legendre()
     weights = 0.5 * (p.high - p.low)[:, None] * w
     return Grid(
