@@ -16,14 +16,13 @@ def tables(results: dict[str, Any]) -> str:
     """Markdown: what was compared with a peer (ratio, errors), then what was timed alone."""
     info = [b["extra_info"] for b in results["benchmarks"]]
     lines = [
-        "| work | peer | peer's time / ours (median; range) | pairs | our error | peer's error |",
+        "| work | peer | peer's time / ours: median (range) | pairs | our error | peer's error |",
         "|---|---|---|---|---|---|",
     ]
     for row in (i for i in info if "peer" in i):
         ratio = f"{_number(row['ratio'])} ({_number(row['ratio_low'])}–{_number(row['ratio_high'])})"
-        lines.append(
-            f"| {row['work']} | {row['peer']} | {ratio} | {row['pairs']} | {row['our_error']:.1e} | {row['their_error']:.1e} |"
-        )
+        errors = f"{row['our_error']:.1e} | {row['their_error']:.1e}"
+        lines.append(f"| {row['work']} | {row['peer']} | {ratio} | {row['pairs']} | {errors} |")
     lines += ["", "| work | measured |", "|---|---|"]
     for row in (i for i in info if "peer" not in i):
         rest = ", ".join(

@@ -1,4 +1,4 @@
-"""The kernel matrix of 128 inputs through 64 layers, beside neural-tangents' numeric route and its closed form for ReLU."""
+"""The kernel matrix of 128 inputs through 64 layers, beside neural-tangents: its numeric route and its closed form."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _exact_relu(kernel: np.ndarray, work: Work) -> np.ndarray:
 
 
 def _exact_mrepu(kernel: np.ndarray, work: Work) -> np.ndarray:
-    """A tensor rule of its own: 2 x 48 panels of 16 Gauss–Legendre nodes, both variables cut at the kink and graded there."""
+    """A tensor rule of its own: Gauss–Legendre panels in both variables, cut at the kink and graded toward it."""
     nodes, weights = np.polynomial.legendre.leggauss(16)
 
     def rule(cut: float) -> tuple[np.ndarray, np.ndarray]:

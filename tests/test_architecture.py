@@ -70,7 +70,8 @@ def test_theory_loads_no_training_or_report_code() -> None:
 
 
 def test_importing_edgewise_loads_nothing_heavy() -> None:
-    code = "import sys, edgewise; print([m for m in ('torch', 'scipy', 'matplotlib', 'sklearn', 'rich') if m in sys.modules])"
+    heavy = ("torch", "scipy", "matplotlib", "sklearn", "rich")
+    code = f"import sys, edgewise; print([m for m in {heavy} if m in sys.modules])"
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout.strip() == "[]"
     )

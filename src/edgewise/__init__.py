@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from edgewise import activations as activations
     from edgewise import errors as errors
     from edgewise import nn as nn
     from edgewise import testing as testing
     from edgewise import theory as theory
-    from edgewise import activations as activations
     from edgewise.activations import Activation as Activation
     from edgewise.activations import activation as activation
     from edgewise.measure.simulate import simulate as simulate
@@ -35,7 +35,18 @@ _HOME = {
     "theory": ("edgewise.theory", None),
 }
 
-__all__ = ["Activation", "Analysis", "activation", "activations", "analyze", "errors", "nn", "simulate", "testing", "theory"]
+__all__ = [
+    "Activation",
+    "Analysis",
+    "activation",
+    "activations",
+    "analyze",
+    "errors",
+    "nn",
+    "simulate",
+    "testing",
+    "theory",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,6 +1,6 @@
 """The typed errors and warnings of edgewise, and nothing else.
 
-Every message is one plain line: what was given, what was expected, what to try. The command line prints it as it stands.
+Every message is one plain line: what was given, what was expected, what to try. The command line prints it as it is.
 """
 
 
