@@ -264,3 +264,13 @@ def test_facts_are_read_off_a_callable() -> None:
     assert (a.homogeneity, a.parity, a.limits) == (1.0, None, (0.0, math.inf))
     assert ew.activation(lambda x: torch.atan(x) * 2).parity == "odd"
     assert ew.activation(lambda x: torch.atan(x) * 2).limits == pytest.approx((-math.pi, math.pi), rel=1e-9)
+
+
+def test_a_branch_on_the_whole_tensor_is_not_elementwise() -> None:
+    with pytest.raises(NotElementwiseError, match="influence"):
+        ew.activation(lambda x: x if x.abs().max() < 1e5 else 0 * x)
+
+
+def test_a_sparse_result_is_refused() -> None:
+    with pytest.raises(NotElementwiseError, match="sparse"):
+        ew.activation(lambda x: x.to_sparse())

@@ -234,3 +234,15 @@ def test_unknown_names_and_values_out_of_range_are_told() -> None:
         registry.registered("monomial", p=2.5)
     with pytest.raises(SpecError, match="has no parameter 'beta'"):
         registry.registered("mrepu", beta=1.0)
+
+
+def test_every_formula_renders_in_mathtext() -> None:
+    mathtext = pytest.importorskip("matplotlib.mathtext")
+    parser = mathtext.MathTextParser("path")
+    for spec in [*ew.activations(), "leaky_relu(-0.5)", "mrepu(3.5, 1e-7)", "swish(-2e-12)", "x*-2 - (-x)**3"]:
+        width, height, *_ = parser.parse(f"${ew.activation(spec).formula}$")
+        assert width > 0
+        assert height > 0
+    assert ew.activation("mrepu(2, 1e-7)").formula == r"x\,\max(x+10^{-7},\,0)^{2}"
+    assert ew.activation("leaky_relu(-0.5)").formula == r"\max(x, 0) - 0.5\,\min(x, 0)"
+    assert ew.activation("x*-2").formula == r"x\,\left(-2\right)"

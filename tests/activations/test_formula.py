@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import edgewise as ew
-from edgewise.activations.formula.evaluate import program, run
+from edgewise.activations.formula.evaluate import program
 from edgewise.activations.formula.parse import parse
 from edgewise.activations.formula.simplify import simplified
 from edgewise.activations.formula.tree import Node, X, apply, number
@@ -77,7 +77,7 @@ def test_a_random_formula_has_the_value_that_mpmath_gives_it(tree: Node, at: flo
     tree = parse(as_text(apply("add", tree, apply("mul", number(0), X))))
     x = torch.tensor([at], dtype=torch.float64)
     # beyond, the roundings of one intermediate are amplified by the next in ways the bound below does not follow
-    size = max(abs(float(jet[0])) for jet in run(program(simplified(tree)).steps, x, 0))
+    size = max(abs(float(jet[0])) for jet in program(simplified(tree)).run(x, 0))
     assume(size < 1e4)
     found = float(program(simplified(tree))(x))
     with mpmath.workdps(60):
@@ -366,3 +366,12 @@ def test_latex_is_drawn_by_matplotlib() -> None:
         parser.parse(f"${latex}$")
     assert ew.activation("x*relu(x+1)**2").formula == r"x\,\max\left(x + 1,\, 0\right)^{2}"
     assert ew.activation("-x**2/(1+x**2)").formula == r"\frac{-x^{2}}{1 + x^{2}}"
+
+
+@pytest.mark.parametrize(
+    ("text", "left", "right"),
+    [("max(x, 0.1*x)", 0.1, 1.0), ("min(x, 0.1*x)", 1.0, 0.1), ("max(x, 2*x, 3)", 0.0, 2.0), ("max(x, 1*x)", 1.0, 1.0)],
+)
+def test_a_tie_at_infinity_has_the_slope_of_the_side_that_leads_there(text: str, left: float, right: float) -> None:
+    ends = torch.tensor([-math.inf, math.inf], dtype=torch.float64)
+    assert ew.activation(text).derivative(ends).tolist() == [left, right]

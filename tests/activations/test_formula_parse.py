@@ -186,3 +186,19 @@ def test_names_with_arguments_are_checked_by_the_family() -> None:
     ]:
         with pytest.raises(SpecError, match=said.replace("(", r"\(")):
             ew.activation(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "max(" + ",".join(f"sin({i}*x)" for i in range(90)) + ")",
+        "relu(" * 40 + "sin(" * 40 + "x" + ")" * 80,
+        "hardshrink(" * 70 + "x" + ")" * 70,
+        "max_sigmoid(" * 60 + "x" + ")" * 60,
+        "max(" + ",".join(f"x**{i}" for i in range(2, 99)) + ")",
+        "+".join(f"abs(sin({i}*x))" for i in range(1, 60)),
+    ],
+)
+def test_text_that_takes_too_much_work_to_understand_is_refused(text: str) -> None:
+    with pytest.raises(FormulaError, match="too much work"):
+        ew.activation(text)

@@ -110,3 +110,10 @@ def test_what_is_no_kernel_is_refused() -> None:
         rescu_from_slope(lambda t: -t)
     with pytest.raises(SpecError, match="support"):
         rescu(_box, support=(1.0, -1.0))
+
+
+def test_the_same_recipe_makes_equal_activations() -> None:
+    one = rescu_from_slope(torch.sigmoid, support=(-2.0, 2.0))
+    assert pickle.loads(pickle.dumps(one)) == one
+    assert hash(pickle.loads(pickle.dumps(one))) == hash(one)
+    assert rescu_from_slope(torch.sigmoid, support=(-2.0, 2.5)) != one

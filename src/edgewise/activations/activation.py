@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
@@ -124,7 +125,7 @@ class Definition:
     surrogate: Elementwise | None = None
     summary: str = ""
     made_from: tuple[Any, tuple[float, ...] | None, str | None] | None = None
-    remake: Callable[[], Activation] | None = None
+    remake: partial[Activation] | None = None
 
     def bind(self, **values: object) -> Activation:
         """The member of the family at these values. Raises SpecError on unknown names or values out of range."""
@@ -145,7 +146,8 @@ class Activation:
     """An elementwise function with its derivatives and its facts.
 
     Calling it evaluates sigma on a tensor of any shape, dtype and device, differentiably to any order: sigma' and
-    sigma'' by their closed forms. Two activations are equal when family and parameters are.
+    sigma'' by their closed forms. Two activations are equal when family and parameters are, or when both were made from
+    the same formula, function or kernel.
     """
 
     definition: Definition
@@ -235,6 +237,9 @@ class Activation:
             return NotImplemented
         if self.definition.made_from is not None:
             return self.definition.made_from == other.definition.made_from
+        mine, others = self.definition.remake, other.definition.remake
+        if mine is not None and others is not None:
+            return (mine.func, mine.args, mine.keywords) == (others.func, others.args, others.keywords)
         return self.definition is other.definition and self.parameters == other.parameters
 
     def __hash__(self) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -48,12 +48,9 @@ def callable_activation(
     sigma: Function = _Snapshot(given, label) if isinstance(given, nn.Module) else given
     check_elementwise(sigma, label)
     derivative = differentiated(sigma)
+    _check_defined(sigma, (), label)
     places, cut_at = scanned(derivative, derivative.exact_order) if kinks is None else (list(kinks), math.inf)
-    where = seen.undefined(sigma, places)
-    if where is not None:
-        point, value = where
-        what = "not defined" if math.isnan(value) else "not finite"
-        raise SpecError(f"{label} is {what} at x = {point:.6g}; expected a function that is finite on the whole line")
+    _check_defined(sigma, places, label)
     derivative = derivative.knowing(tuple(places))
     found = jumps(derivative.through, places, max_order=HIGHEST, noise=noise(derivative, HIGHEST))
     points = tuple(k.at for k in found) if kinks is None else kinks
@@ -77,6 +74,15 @@ def callable_activation(
         made_from=(sigma.module if isinstance(sigma, _Snapshot) else given, kinks, name),
     )
     return made.bind()
+
+
+def _check_defined(sigma: Function, special: Sequence[float], label: str) -> None:
+    """Raises SpecError where sigma has no finite value: on a grid, and at the points given in particular."""
+    where = seen.undefined(sigma, special)
+    if where is not None:
+        point, value = where
+        what = "not defined" if math.isnan(value) else "not finite"
+        raise SpecError(f"{label} is {what} at x = {point:.6g}; expected a function that is finite on the whole line")
 
 
 def _warn(label: str, derivative: Differentiated, cut_at: float, points: tuple[float, ...]) -> None:
@@ -140,6 +146,10 @@ def check_elementwise(sigma: Function, label: str) -> None:
     others[[7, 31]] = False
     if not _agree(_called(sigma, changed, label)[others], y[others]):
         raise NotElementwiseError(f"{label} lets one element influence another; expected an elementwise function")
+    far = torch.logspace(-9, 9, 400, dtype=torch.float64)
+    among = _called(sigma, torch.cat([x, far, -far]), label)[:48]
+    if not _agree(among, y):
+        raise NotElementwiseError(f"{label} lets one element influence another; expected an elementwise function")
     single = torch.cat([_called(sigma, v.reshape(1), label) for v in x[:4]])
     if not _agree(single, y[:4]):
         raise NotElementwiseError(f"{label} gives other values for a single element; expected an elementwise function")
@@ -160,10 +170,8 @@ def _called(sigma: Function, x: Tensor, label: str) -> Tensor:
             f"{label} cannot be applied to a tensor of shape {tuple(x.shape)}, {x.dtype}: {_first_line(error)}; "
             "expected an elementwise function of one tensor"
         ) from error
-    if not isinstance(y, Tensor):
-        raise NotElementwiseError(
-            f"{label} returns {type(y).__name__}, expected a tensor; write it with torch functions"
-        )
+    if not isinstance(y, Tensor) or y.layout is not torch.strided:
+        raise NotElementwiseError(f"{label} returns {_kind(y)}, expected a tensor; write it with torch functions")
     if y.shape != x.shape:
         raise NotElementwiseError(
             f"{label} turns shape {tuple(x.shape)} into {tuple(y.shape)}; expected an elementwise function"
@@ -173,6 +181,10 @@ def _called(sigma: Function, x: Tensor, label: str) -> Tensor:
     if not torch.equal(x, before):
         raise NotElementwiseError(f"{label} changes its input in place; return a new tensor, as with inplace=False")
     return y.detach()
+
+
+def _kind(y: object) -> str:
+    return f"a {y.layout} tensor" if isinstance(y, Tensor) else type(y).__name__
 
 
 def _first_line(error: Exception) -> str:

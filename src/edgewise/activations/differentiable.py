@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
-from torch.autograd.forward_ad import _set_fwd_grad_enabled, unpack_dual
+from torch.autograd.forward_ad import unpack_dual
 
+from edgewise.activations.forward_mode import along_x, forward_mode
 from edgewise.errors import DomainError
 
 if TYPE_CHECKING:
@@ -55,13 +56,7 @@ def _with_slope(value: Tensor, slope: Tensor, x: Tensor) -> Tensor:
 
 def _differentiated(activation: Activation, x: Tensor, order: int) -> Tensor:
     """Orders beyond the closed forms: the last closed form, differentiated by torch."""
-
-    def previous(t: Tensor) -> Tensor:
-        return closed_form(activation, t, order - 1)
-
-    at = x.clone()  # an expanded tensor cannot carry a tangent
-    tangent: Tensor = torch.func.jvp(previous, (at,), (torch.ones_like(at),))[1]
-    return tangent
+    return along_x(lambda t: closed_form(activation, t, order - 1), x)
 
 
 class _Jet(torch.autograd.Function):
@@ -95,7 +90,7 @@ class _Jet(torch.autograd.Function):
     def jvp(ctx: Any, *tangents: Any) -> Tensor:
         # torch switches forward mode off in here, so that an outer jvp would silently see a constant slope
         (x,) = ctx.saved_tensors
-        with _set_fwd_grad_enabled(True):
+        with forward_mode(True):
             at: Tensor = unpack_dual(x).primal  # type: ignore[no-untyped-call]
             slope: Tensor = _Jet._slope(ctx, at)
             return tangents[0] * slope  # type: ignore[no-any-return]

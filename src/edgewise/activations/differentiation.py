@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from edgewise.activations.forward_mode import along_x
+
 Function = Callable[[Tensor], Tensor]
 Mode = Literal["forward", "backward"]
 
@@ -130,10 +132,7 @@ def by_torch(sigma: Function, x: Tensor, order: int, mode: Mode) -> Tensor:
     if order == 0 or x.numel() == 0:
         return sigma(x)
     if mode == "forward":
-        at = x.clone()  # an expanded tensor cannot carry a tangent
-        tangent = torch.func.jvp(lambda t: by_torch(sigma, t, order - 1, mode), (at,), (torch.ones_like(at),))[1]
-        assert isinstance(tangent, Tensor)
-        return tangent
+        return along_x(lambda t: by_torch(sigma, t, order - 1, mode), x)
     with torch.enable_grad():
         at = x.detach().requires_grad_()
         value = sigma(at)

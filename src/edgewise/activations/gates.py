@@ -26,6 +26,7 @@ from edgewise.activations.elementary import (
     softplus,
     step,
 )
+from edgewise.activations.latex import tex
 from edgewise.activations.pieces import polynomial
 from edgewise.activations.registry import alias, register
 
@@ -104,7 +105,7 @@ GELU_TANH = register(
         name="gelu_tanh",
         derivatives=(_gelu_tanh, _gelu_tanh_first, _gelu_tanh_second),
         facts=lambda: Facts(
-            formula=r"\tfrac{x}{2}\left(1+\tanh\left(\sqrt{2/\pi}\,(x+0.044715\,x^3)\right)\right)",
+            formula=r"\frac{x}{2}\left(1+\tanh\left(\sqrt{2/\pi}\,(x+0.044715\,x^3)\right)\right)",
             limits=_RISES_FROM_ZERO,
         ),
         source="Hendrycks & Gimpel, arXiv 1606.08415, section 2",
@@ -140,7 +141,7 @@ def _swish_third(x: Tensor, beta: float) -> Tensor:
 def _swish_facts(beta: float) -> Facts:
     limits = (0.0, math.inf) if beta > 0 else (-math.inf, 0.0) if beta < 0 else (-math.inf, math.inf)
     return Facts(
-        formula=r"x\,\mathrm{sigmoid}(x)" if beta == 1 else rf"x\,\mathrm{{sigmoid}}({beta:g}\,x)",
+        formula=r"x\,\mathrm{sigmoid}(x)" if beta == 1 else rf"x\,\mathrm{{sigmoid}}({tex(beta)}\,x)",
         limits=limits,
         parity="odd" if beta == 0 else None,
         homogeneity=1.0 if beta == 0 else None,

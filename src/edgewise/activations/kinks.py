@@ -1,9 +1,9 @@
-"""Which points are kinks: where a derivative jumps, seen from both sides at two distances."""
+"""Which points are kinks: where a derivative jumps, seen from both sides at two distances; and how they are written."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -59,3 +59,25 @@ def jumps(
         infinite = ~torch.isfinite(size) | ((size > 1.3 * before) & (size > 1e-9) & (size > floor) & (before > 0))
         order = torch.where(steady | infinite, float(k), order)
     return tuple(Kink(float(p), int(k)) for p, k in zip(at, order, strict=True) if math.isfinite(k))
+
+
+def rounded(point: float) -> float:
+    """The short decimal number that the point is but for rounding, where there is one."""
+    short = float(f"{point:.12g}")
+    if abs(point) < 1e-15:
+        return 0.0
+    return short if abs(short - point) <= 4 * math.ulp(point) else point
+
+
+def merged(points: Iterable[float], *, within: float, nearest: float) -> list[float]:
+    """Ascending; those within `within` of each other, relative to their size, merged to the one with the shortest text.
+
+    nearest: the size below which distances are no longer relative.
+    """
+    kept: list[float] = []
+    for p in sorted(0.0 if abs(p) < 1e-15 else p for p in points):
+        if kept and abs(p - kept[-1]) <= within * max(abs(p), nearest):
+            kept[-1] = min(kept[-1], p, key=lambda v: (len(repr(v)), abs(v)))
+        else:
+            kept.append(p)
+    return kept

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from edgewise.activations.activation import Definition, Facts, Parameter
 from edgewise.activations.elementary import Value, cos_pi, finite, horner, sin_pi
+from edgewise.activations.latex import tex
 from edgewise.activations.pieces import BandLimited, Piece, Term, cosine, sine
 from edgewise.activations.registry import register
 
@@ -38,7 +39,7 @@ SIN = register(
         derivatives=tuple(_wave(k) for k in range(5)),
         parameters=_OMEGA,
         facts=lambda omega: Facts(
-            formula=r"\sin x" if omega == 1 else rf"\sin({omega:g}\,x)",
+            formula=r"\sin x" if omega == 1 else rf"\sin({tex(omega)}\,x)",
             limits=_NO_LIMIT,
             parity="odd",
             pieces=_entire(*sine(omega)),
@@ -64,7 +65,7 @@ COS = register(
         derivatives=tuple(_cosine_wave(k) for k in range(5)),
         parameters=_OMEGA,
         facts=lambda omega: Facts(
-            formula=r"\cos x" if omega == 1 else rf"\cos({omega:g}\,x)",
+            formula=r"\cos x" if omega == 1 else rf"\cos({tex(omega)}\,x)",
             limits=_NO_LIMIT,
             parity="even",
             pieces=_entire(*cosine(omega)),
@@ -155,7 +156,7 @@ SNAKE = register(
         ),
         parameters=(Parameter("a", 1.0, low=0.0, open_low=True, doc="half the angular frequency of the ripple"),),
         facts=lambda a: Facts(
-            formula=r"x + \sin^2 x" if a == 1 else rf"x + \sin^2({a:g}\,x)/{a:g}",
+            formula=r"x + \sin^2 x" if a == 1 else rf"x + \sin^2({tex(a)}\,x)/{tex(a)}",
             limits=(-math.inf, math.inf),
             pieces=_entire(Term(0.5 / a), Term(1.0, 1), *cosine(2 * a, -0.5 / a)),
         ),

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from edgewise.activations.activation import Definition, Facts, Parameter
 from edgewise.activations.elementary import Value, constant, step
+from edgewise.activations.latex import tex
 from edgewise.activations.pieces import Pieces, polynomial
 from edgewise.activations.registry import register
 
@@ -46,7 +47,7 @@ def _repu(order: int) -> Callable[..., Tensor]:
 def _repu_facts(p: float) -> Facts:
     n = int(p)
     return Facts(
-        formula=rf"\max(x, 0)^{{{p:g}}}",
+        formula=rf"\max(x, 0)^{{{tex(p)}}}",
         limits=(0.0, math.inf),
         kinks=(0.0,),
         homogeneity=float(p),
@@ -121,7 +122,7 @@ MREPU = register(
             Parameter("shift", 1.0, low=0.0, open_low=True, doc="distance of the kink from the origin"),
         ),
         facts=lambda p, shift: Facts(
-            formula=rf"x\,\max(x+{shift:g},\,0)^{{{p:g}}}",
+            formula=rf"x\,\max(x+{tex(shift)},\,0)^{{{tex(p)}}}",
             limits=(0.0, math.inf),
             kinks=(-shift,),
             smoothness=math.ceil(p) - 1,
@@ -144,7 +145,7 @@ def _monomial(order: int) -> Callable[..., Tensor]:
 def _monomial_facts(p: float) -> Facts:
     even = p % 2 == 0
     return Facts(
-        formula=rf"x^{{{p:g}}}",
+        formula=rf"x^{{{tex(p)}}}",
         limits=(math.inf if even else -math.inf, math.inf),
         parity="even" if even else "odd",
         homogeneity=p,

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from edgewise.activations.activation import Definition, Facts, Parameter
 from edgewise.activations.elementary import Value, constant, keep_nan, slope_times, step
+from edgewise.activations.latex import times
 from edgewise.activations.pieces import polynomial
 from edgewise.activations.registry import register
 
@@ -67,7 +68,7 @@ def _leaky_slope(x: Tensor, a: float) -> Tensor:
 def _leaky_facts(a: float) -> Facts:
     kinks = () if a == 1 else (0.0,)
     return Facts(
-        formula=rf"\max(x, 0) + {a:g}\,\min(x, 0)",
+        formula=rf"\max(x, 0) {'-' if a < 0 else '+'} {times(abs(a))}\min(x, 0)",
         limits=(0.0 if a == 0 else -math.copysign(math.inf, a), math.inf),
         kinks=kinks,
         parity={1.0: "odd", -1.0: "even"}.get(a),  # type: ignore[arg-type]

@@ -26,6 +26,8 @@ from edgewise.activations.elementary import (
     normal_cdf,
     normal_density,
 )
+from edgewise.activations.forward_mode import along_x
+from edgewise.activations.latex import tex
 from edgewise.activations.pieces import polynomial
 from edgewise.activations.registry import register, registered
 from edgewise.errors import SpecError
@@ -57,7 +59,7 @@ TRIANGLE = register(
         derivatives=(_triangle, _triangle_first, _triangle_second),
         parameters=_HALF_WIDTH,
         facts=lambda beta: Facts(
-            formula=rf"\max(\cdot,0) * k,\quad k(t) = \max(1-|t|/{beta:g},\,0)/{beta:g}",
+            formula=rf"\max(\cdot,0) * k,\quad k(t) = \max(1-|t|/{tex(beta)},\,0)/{tex(beta)}",
             limits=(0.0, math.inf),
             kinks=(-beta, 0.0, beta),
             smoothness=2,
@@ -97,7 +99,7 @@ EPANECHNIKOV = register(
         derivatives=(_epanechnikov, _epanechnikov_first, _epanechnikov_second),
         parameters=_HALF_WIDTH,
         facts=lambda beta: Facts(
-            formula=rf"\max(\cdot,0) * k,\quad k(t) = \tfrac{{3}}{{4}}\max(1-(t/{beta:g})^2,\,0)/{beta:g}",
+            formula=rf"\max(\cdot,0) * k,\quad k(t) = \frac{{3}}{{4}}\max(1-(t/{tex(beta)})^2,\,0)/{tex(beta)}",
             limits=(0.0, math.inf),
             kinks=(-beta, beta),
             smoothness=2,
@@ -145,7 +147,7 @@ GAUSSIAN_KERNEL = register(
         ),
         parameters=(Parameter("beta", 1.0, low=0.0, open_low=True, doc="standard deviation of the kernel"),),
         facts=lambda beta: Facts(
-            formula=rf"x\,\Phi(x/{beta:g}) + {beta:g}\,\varphi(x/{beta:g})"
+            formula=rf"x\,\Phi(x/{tex(beta)}) + {tex(beta)}\,\varphi(x/{tex(beta)})"
             if beta != 1
             else r"x\,\Phi(x) + \varphi(x)",
             limits=(0.0, math.inf),
@@ -271,8 +273,7 @@ def rescu_from_slope(
 
     def curvature(x: Tensor) -> Tensor:
         t = x.clamp(low, high)
-        tangent: Tensor = torch.func.jvp(slope, (t,), (torch.ones_like(t),))[1]
-        return keep_nan(x, torch.where((x > low) & (x < high), tangent, 0.0))
+        return keep_nan(x, torch.where((x > low) & (x < high), along_x(slope, t), 0.0))
 
     edges = (low, *sorted(k for k in kinks if low < k < high), high)
     return Activation(

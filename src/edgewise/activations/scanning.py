@@ -1,8 +1,8 @@
 """Kinks of a function that can only be evaluated: scanned for, isolated, located.
 
 Every cell of a grid over |x| <= 1000 is judged by the seventh difference of eight values in it: where the function is
-smooth it falls by 128 with every halving of the cell, at a jump it stays. Cells that do not pass are halved, both
-halves again, so that kinks close together are all found and what is merely steep passes in the end.
+smooth it falls by 128 with every halving of the cell, at a jump it stays. Cells that do not pass are cut, and every
+part judged again, so that kinks close together are all found and what is merely steep passes in the end.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import math
 import torch
 from torch import Tensor
 
-from edgewise.activations.kinks import Derivative
+from edgewise.activations.kinks import Derivative, merged, rounded
 
 REACH = 1000.0
 MAX_CELLS = 20_000
@@ -36,7 +36,7 @@ def scanned(derivative: Derivative, exact_order: int) -> tuple[list[float], floa
         cut_at = min(cut_at, reached)
     if exact_order == 0:
         found += _corners(derivative)
-    return _merged(found), cut_at
+    return merged(found, within=1e-7, nearest=1e-2), cut_at
 
 
 def _cells() -> tuple[Tensor, Tensor]:
@@ -53,17 +53,30 @@ def _jumps_of(derivative: Derivative, order: int) -> tuple[list[float], float]:
     reached = REACH
     for _ in range(60):
         low, high = _rough(derivative, order, low, high, usual)
-        narrow = high - low <= 1e-8 * low.abs().clamp(min=1e-3)
-        if bool(narrow.all()):
+        narrow = 1e-8 * low.abs().clamp(min=1e-3)
+        if bool((high - low <= narrow).all()):
             break
-        middle = 0.5 * (low + high)
-        split = ~narrow
-        low, high = torch.cat([low, middle[split]]), torch.cat([torch.where(split, middle, high), high[split]])
+        low, high = _cut(low, high, narrow)
         if len(low) > MAX_CELLS:
             nearest = torch.argsort(torch.minimum(low.abs(), high.abs()))[:MAX_CELLS]
             reached = min(reached, float(low[nearest].abs().max()))
             low, high = low[nearest], high[nearest]
     return _located(derivative, order, low, high, usual), reached
+
+
+def _parts(cells: int) -> int:
+    """Into how many parts each of so many cells is cut: few large evaluations are much quicker than many small ones."""
+    return max(2, min(16, 1024 // max(1, cells)))
+
+
+def _cut(low: Tensor, high: Tensor, narrow: Tensor) -> tuple[Tensor, Tensor]:
+    """The cells, those wider than `narrow` cut into equal parts."""
+    wide = high - low > narrow
+    parts = _parts(len(low))
+    edges = low[wide, None] + (high - low)[wide, None] * (torch.arange(parts + 1, dtype=torch.float64) / parts)
+    edges[:, -1] = high[wide]
+    starts, ends = edges[:, :-1].reshape(-1), edges[:, 1:].reshape(-1)
+    return torch.cat([low[~wide], starts]), torch.cat([high[~wide], ends])
 
 
 def _usual_size(derivative: Derivative, order: int) -> float:
@@ -97,22 +110,32 @@ def _rough(derivative: Derivative, order: int, low: Tensor, high: Tensor, usual:
 
 
 def _located(derivative: Derivative, order: int, low: Tensor, high: Tensor, usual: float) -> list[float]:
-    """One point for each narrow cell that holds a jump: bisected toward the side where the values differ more."""
+    """One point for each narrow cell that holds a jump: narrowed to the part in which the values differ most."""
     if not len(low):
         return []
+    parts = _parts(len(low))
+    share = torch.arange(1, parts, dtype=torch.float64) / parts
     left, right = derivative(low, order), derivative(high, order)
+    across = (right - left).abs()
     for _ in range(60):
-        middle = 0.5 * (low + high)
-        if bool(((middle == low) | (middle == high)).all()):
+        inner = low[:, None] + (high - low)[:, None] * share
+        edges = torch.cat([low[:, None], inner, high[:, None]], 1)
+        values = torch.cat([left[:, None], derivative(inner, order), right[:, None]], 1)
+        differ = values.diff(dim=1).abs()
+        differ = torch.where(torch.isnan(differ), math.inf, differ)
+        # between neighbouring floats parts are empty, and what differs there is nothing
+        differ = torch.where(edges.diff(dim=1) > 0, differ, -1.0)
+        first = differ.argmax(1, keepdim=True)
+        ends = [t.gather(1, i)[:, 0] for t in (edges, values) for i in (first, first + 1)]
+        if torch.equal(ends[0], low) and torch.equal(ends[1], high):
             break
-        centre = derivative(middle, order)
-        go_left = ((centre - left).abs() > (right - centre).abs()) | ~torch.isfinite(centre)
-        low, high = torch.where(go_left, low, middle), torch.where(go_left, middle, high)
-        left, right = torch.where(go_left, left, centre), torch.where(go_left, centre, right)
+        low, high, left, right = ends
     jump = (right - left).abs()
-    real = ~(jump <= 1e-8 * torch.maximum(left.abs(), right.abs()) + _NOISE * usual)
-    ends = zip(low[real].tolist(), high[real].tolist(), strict=True)
-    return [_rounded(min(pair, key=lambda v: len(repr(v)))) for pair in ends]
+    slight = jump <= 1e-8 * torch.maximum(left.abs(), right.abs()) + _NOISE * usual
+    steep = jump <= 1e-4 * across  # a jump keeps its size, a slope across the cell does not
+    real = ~(slight | steep)
+    pairs = zip(low[real].tolist(), high[real].tolist(), strict=True)
+    return [rounded(min(pair, key=lambda v: len(repr(v)))) for pair in pairs]
 
 
 def _corners(derivative: Derivative) -> list[float]:
@@ -121,11 +144,10 @@ def _corners(derivative: Derivative) -> list[float]:
     usual = _usual_size(derivative, 0)
     for _ in range(60):
         low, high = _rough(derivative, 0, low, high, usual)
-        narrow = high - low <= 1e-4 * low.abs().clamp(min=1e-1)
-        if bool(narrow.all()) or len(low) > MAX_CELLS:
+        narrow = 1e-4 * low.abs().clamp(min=1e-1)
+        if bool((high - low <= narrow).all()) or len(low) > MAX_CELLS:
             break
-        middle, split = 0.5 * (low + high), ~narrow
-        low, high = torch.cat([low, middle[split]]), torch.cat([torch.where(split, middle, high), high[split]])
+        low, high = _cut(low, high, narrow)
     found = []
     for a, b in zip(low.tolist(), high.tolist(), strict=True):
         width = b - a
@@ -136,27 +158,5 @@ def _corners(derivative: Derivative) -> list[float]:
         if abs(slope_left - slope_right) > 1e-6 * max(abs(slope_left), abs(slope_right)):
             crossing = (q - slope_left * (a - width) - r + slope_right * (b + width)) / (slope_right - slope_left)
             if a - width <= crossing <= b + width:
-                found.append(_rounded(crossing))
+                found.append(rounded(crossing))
     return found
-
-
-def _rounded(point: float) -> float:
-    """The short decimal number that the point is but for rounding, where there is one."""
-    if abs(point) < 1e-15:
-        return 0.0
-    for digits in range(1, 13):
-        short = float(f"{point:.{digits}g}")
-        if abs(short - point) <= 4 * math.ulp(point):
-            return short
-    return point
-
-
-def _merged(points: list[float]) -> list[float]:
-    """Ascending, those within 1e-7 of each other merged to the one with the shortest text."""
-    merged: list[float] = []
-    for p in sorted(points):
-        if merged and abs(p - merged[-1]) <= 1e-7 * max(abs(p), 1e-2):
-            merged[-1] = min(merged[-1], p, key=lambda v: (len(repr(v)), abs(v)))
-        else:
-            merged.append(p)
-    return merged

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from edgewise.activations.activation import Definition, Facts, Parameter
 from edgewise.activations.elementary import Value, constant, sech_squared, step
+from edgewise.activations.latex import tex
 from edgewise.activations.pieces import polynomial
 from edgewise.activations.registry import register
 
@@ -31,7 +32,7 @@ SOFTSHRINK = register(
         derivatives=(_softshrink, _outside, lambda x, lam: constant(x, 0.0)),
         parameters=_LAMBDA,
         facts=lambda lam: Facts(
-            formula=rf"\mathrm{{sign}}(x)\,\max(|x|-{lam:g}, 0)",
+            formula=rf"\mathrm{{sign}}(x)\,\max(|x|-{tex(lam)}, 0)",
             limits=(-math.inf, math.inf),
             kinks=(-lam, lam),
             parity="odd",
@@ -57,7 +58,7 @@ HARDSHRINK = register(
         ),
         parameters=(Parameter("lam", 0.5, low=0.0, open_low=True, learnable=False, doc="threshold lambda"),),
         facts=lambda lam: Facts(
-            formula=rf"x\,[\,|x|>{lam:g}\,]",
+            formula=rf"x\,[\,|x|>{tex(lam)}\,]",
             limits=(-math.inf, math.inf),
             kinks=(-lam, lam),
             parity="odd",

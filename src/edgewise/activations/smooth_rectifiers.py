@@ -23,6 +23,7 @@ from edgewise.activations.elementary import (
     softplus,
     step,
 )
+from edgewise.activations.latex import tex, times
 from edgewise.activations.pieces import Piece, polynomial
 from edgewise.activations.registry import register
 
@@ -41,7 +42,8 @@ SOFTPLUS = register(
         ),
         parameters=(Parameter("beta", 1.0, low=0.0, open_low=True, doc="sharpness; infinity is ReLU"),),
         facts=lambda beta: Facts(
-            formula=r"\ln(1+e^x)" if beta == 1 else rf"\ln(1+e^{{{beta:g}\,x}})/{beta:g}", limits=_RECTIFIES
+            formula=r"\ln(1+e^x)" if beta == 1 else rf"\ln(1+e^{{{tex(beta)}\,x}})/{tex(beta)}",
+            limits=_RECTIFIES,
         ),
         source="Dugas, Bengio, Bélisle, Nadeau & Garcia, NeurIPS 2000",
         summary="ReLU smoothed by a logistic density.",
@@ -91,7 +93,7 @@ SQUAREPLUS = register(
         name="squareplus",
         derivatives=(_squareplus, _squareplus_first, _squareplus_second),
         parameters=(Parameter("b", 4.0, low=0.0, open_low=True, doc="size of the rounded region; 0 is ReLU"),),
-        facts=lambda b: Facts(formula=rf"\tfrac{{1}}{{2}}\left(x+\sqrt{{x^2+{b:g}}}\right)", limits=_RECTIFIES),
+        facts=lambda b: Facts(formula=rf"\frac{{1}}{{2}}\left(x+\sqrt{{x^2+{tex(b)}}}\right)", limits=_RECTIFIES),
         source="Barron, arXiv 2112.11687",
         summary="A softplus made of a square root alone.",
     )
@@ -117,7 +119,7 @@ BENT_IDENTITY = register(
     Definition(
         name="bent_identity",
         derivatives=(_bent_identity, _bent_identity_first, _bent_identity_second),
-        facts=lambda: Facts(formula=r"\tfrac{1}{2}\left(\sqrt{x^2+1}-1\right)+x", limits=(-math.inf, math.inf)),
+        facts=lambda: Facts(formula=r"\frac{1}{2}\left(\sqrt{x^2+1}-1\right)+x", limits=(-math.inf, math.inf)),
         source="classical; a list of it: Dubey, Singh & Chaudhuri, arXiv 2109.14545",
         summary="A line that bends smoothly from slope 1/2 to slope 3/2.",
     )
@@ -144,7 +146,7 @@ ELU = register(
         derivatives=(_elu, _elu_first, _elu_second, _elu_second, _elu_second),
         parameters=(Parameter("alpha", 1.0, low=0.0, open_low=True, doc="saturates at -alpha"),),
         facts=lambda alpha: Facts(
-            formula=rf"\max(x,0) + {alpha:g}\,(e^{{\min(x,0)}}-1)",
+            formula=rf"\max(x,0) + {times(alpha)}(e^{{\min(x,0)}}-1)",
             limits=(-alpha, math.inf),
             kinks=(0.0,),
             smoothness=1 if alpha == 1 else 0,
@@ -173,7 +175,11 @@ CELU = register(
         derivatives=(_celu, *(_celu_order(k) for k in range(1, 5))),
         parameters=(Parameter("alpha", 1.0, low=0.0, open_low=True, doc="saturates at -alpha"),),
         facts=lambda alpha: Facts(
-            formula=rf"\max(x,0) + {alpha:g}\,(e^{{\min(x,0)/{alpha:g}}}-1)",
+            formula=(
+                r"\max(x,0) + e^{\min(x,0)}-1"
+                if alpha == 1
+                else rf"\max(x,0) + {times(alpha)}(e^{{\min(x,0)/{tex(alpha)}}}-1)"
+            ),
             limits=(-alpha, math.inf),
             kinks=(0.0,),
             smoothness=1,
@@ -231,7 +237,7 @@ SMELU = register(
         ),
         parameters=(Parameter("beta", 1.0, low=0.0, open_low=True, doc="half-width of the parabola"),),
         facts=lambda beta: Facts(
-            formula=rf"\max(x+{beta:g},0)^2/{4 * beta:g}\ \text{{for}}\ x<{beta:g},\quad x\ \text{{beyond}}",
+            formula=rf"\max(x+{tex(beta)},0)^2/{tex(4 * beta)}\ \text{{for}}\ x<{tex(beta)},\quad x\ \text{{beyond}}",
             limits=_RECTIFIES,
             kinks=(-beta, beta),
             smoothness=1,
@@ -283,8 +289,8 @@ def _gsmelu_facts(alpha: float, beta: float, g_minus: float, g_plus: float, t: f
     bends = g_plus != g_minus
     return Facts(
         formula=(
-            rf"\text{{slope}}\ {g_minus:g}\ \text{{below}}\ {-alpha:g},\ {g_plus:g}\ \text{{above}}\ {beta:g},"
-            rf"\ \text{{parabola between}},\ \sigma({-alpha:g})={t:g}"
+            rf"\text{{slope}}\ {tex(g_minus)}\ \text{{below}}\ {tex(-alpha)},"
+            rf"\ {tex(g_plus)}\ \text{{above}}\ {tex(beta)},\ \text{{parabola between}},\ \sigma({tex(-alpha)})={tex(t)}"
         ),
         limits=(left, right),
         kinks=(-alpha, beta) if bends else (),

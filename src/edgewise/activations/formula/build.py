@@ -10,6 +10,7 @@ from typing import NoReturn
 from edgewise.activations import seen
 from edgewise.activations.activation import Activation, Definition, Facts
 from edgewise.activations.formula import written
+from edgewise.activations.formula.effort import Effort
 from edgewise.activations.formula.evaluate import program
 from edgewise.activations.formula.pieces import pieces_of
 from edgewise.activations.formula.simplify import simplified
@@ -44,8 +45,9 @@ def formula_activation(tree: Node, *, kinks: tuple[float, ...] | None = None, na
 def _definition(tree: Node, kinks: tuple[float, ...] | None, name: str | None) -> tuple[Definition, float]:
     text = written.as_text(tree)
     root = simplified(tree)
-    sigma = program(root)
-    special = candidates(root)
+    effort = Effort(text if len(text) <= 60 else text[:57] + "...")
+    sigma = program(root, effort=effort)
+    special = candidates(root, effort)
     where = seen.undefined(sigma, special.points)
     if where is not None:
         _refuse(text, *where)
@@ -61,7 +63,7 @@ def _definition(tree: Node, kinks: tuple[float, ...] | None, name: str | None) -
         parity=seen.parity(sigma),
         homogeneity=seen.homogeneity(sigma),
         smoothness=smoothness,
-        pieces=None if endless else pieces_of(root, special.points),
+        pieces=None if endless else pieces_of(root, special.points, sigma),
     )
     made = Definition(
         name=name or text,

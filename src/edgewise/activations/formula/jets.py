@@ -5,8 +5,8 @@ x is a plain float, and 0.0 is skipped. Functions are composed through their own
 that neither cancels nor overflows, so that sigma'' is as accurate as sigma (nested automatic differentiation is not:
 its untaken branches and overflowing intermediates give nan).
 
-Conventions, those of PyTorch: relu'(0) = 0, abs'(0) = 0, and at a tie of max or min the mean of both sides. Where a
-power u**p has no derivative (u = 0, order > p) it takes 0.
+Conventions, those of PyTorch: relu'(0) = 0, abs'(0) = 0, and at a tie of max or min the mean of both sides (at an
+infinite one the side that leads on the way there). Where a power u**p has no derivative (u = 0, order > p) it takes 0.
 """
 
 from __future__ import annotations
@@ -116,6 +116,11 @@ def _chosen(
     assert isinstance(some, Tensor)
     p, q = (c if isinstance(c, Tensor) else torch.full_like(some, c) for c in (a[0], b[0]))
     first, tie = better(p, q), p == q
+    if len(a) > 1:
+        steepness, other = _like(a[1], some).abs(), _like(b[1], some).abs()
+        endless = tie & torch.isinf(p) & (steepness != other)
+        first = torch.where(endless, better(torch.sign(p) * steepness, torch.sign(p) * other), first)
+        tie = tie & ~endless
     rest: Jet = []
     for c, d in zip(a[1:], b[1:], strict=True):
         if _is_zero(c) and _is_zero(d):

@@ -14,6 +14,7 @@ import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NoReturn
 
 from edgewise.activations.formula.tree import BUILTIN, Node, X, apply, mentions_x, number
@@ -345,12 +346,18 @@ def fold(node: Node) -> float:
         return float(_OF_NUMBERS[node.op](*arguments))
     if node.op in BUILTIN:
         return float(getattr(math, node.op)(*arguments))
+    return _applied(node.op, arguments[0])
+
+
+@lru_cache(maxsize=1024)
+def _applied(name: str, value: float) -> float:
+    """A registered activation at one number."""
     import torch
 
     from edgewise.activations.differentiable import closed_form
     from edgewise.activations.registry import registered
 
-    return float(closed_form(registered(node.op), torch.tensor(arguments[0], dtype=torch.float64), 0))
+    return float(closed_form(registered(name), torch.tensor(value, dtype=torch.float64), 0))
 
 
 def _printable(text: str) -> str:

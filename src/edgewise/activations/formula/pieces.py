@@ -8,10 +8,9 @@ import math
 
 import torch
 
-from edgewise.activations.formula.evaluate import Program, program
+from edgewise.activations.formula.evaluate import Program, at_defaults
 from edgewise.activations.formula.tree import BUILTIN, Node, affine
 from edgewise.activations.pieces import Piece, Pieces, Term
-from edgewise.activations.registry import registered
 
 MAX_TERMS = 64
 MAX_POWER = 40
@@ -20,8 +19,10 @@ Sum = dict[tuple[int, float], complex]
 """Amplitudes by (power, frequency)."""
 
 
-def pieces_of(root: Node, breaks: tuple[float, ...]) -> Pieces | None:
+def pieces_of(root: Node, breaks: tuple[float, ...], formula: Program) -> Pieces | None:
     """The pieces between the given candidate points, or None where the formula is not of that form.
+
+    formula: `root`, ready to run.
 
     The result is compared with the formula itself; one that has lost more than 1e-12 to expanding (such as
     relu(x-1000)**12) is not returned.
@@ -29,7 +30,10 @@ def pieces_of(root: Node, breaks: tuple[float, ...]) -> Pieces | None:
     found: list[Piece] = []
     edges = (-math.inf, *breaks, math.inf)
     for low, high in itertools.pairwise(edges):
-        terms = _expanded(root, _inside(low, high))
+        try:
+            terms = _expanded(root, _inside(low, high))
+        except OverflowError:  # x**98 at 1e9: no sum of terms is of use there
+            return None
         if terms is None:
             return None
         piece = Piece(low, high, tuple(Term(c, n, w) for (n, w), c in sorted(terms.items()) if c != 0))
@@ -37,7 +41,7 @@ def pieces_of(root: Node, breaks: tuple[float, ...]) -> Pieces | None:
             found[-1] = Piece(found[-1].low, high, found[-1].terms)
         else:
             found.append(piece)
-    return tuple(found) if _faithful(found, program(root)) else None
+    return tuple(found) if _faithful(found, formula) else None
 
 
 def _inside(low: float, high: float) -> float:
@@ -172,7 +176,7 @@ def _wave(op: str, frequency: float, phase: float) -> Sum | None:
 
 def _substituted(op: str, inner: Node, at: float) -> Sum | None:
     """A registered activation of an affine argument: its own pieces at a*x + b."""
-    line, outer = affine(inner), registered(op).pieces
+    line, outer = affine(inner), at_defaults(op).pieces
     if line is None or outer is None or line[0] == 0:
         return None
     slope, offset = line

@@ -13,9 +13,20 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from edgewise.activations.formula.evaluate import Program, program, run
-from edgewise.activations.formula.tree import BUILTIN, Node, affine, apply, is_number, mentions_x, number, walk
-from edgewise.activations.registry import registered
+from edgewise.activations.formula.effort import Effort
+from edgewise.activations.formula.evaluate import Program, at_defaults, program
+from edgewise.activations.formula.tree import (
+    ARITHMETIC,
+    BUILTIN,
+    Node,
+    affine,
+    apply,
+    is_number,
+    mentions_x,
+    number,
+    walk,
+)
+from edgewise.activations.kinks import merged, rounded
 
 REACH = 1e9
 REACH_OSCILLATING = 1e3
@@ -36,8 +47,11 @@ class Candidates:
     cut_at: float
 
 
-def candidates(root: Node) -> Candidates:
-    """All points where some function in the tree is evaluated at a point where it is not smooth."""
+def candidates(root: Node, effort: Effort) -> Candidates:
+    """All points where some function in the tree is evaluated at a point where it is not smooth.
+
+    Raises FormulaError where finding them takes more than `effort`.
+    """
     points: set[float] = set()
     cut_at = math.inf
     arguments = dict.fromkeys(_critical_arguments(root))
@@ -49,7 +63,7 @@ def candidates(root: Node) -> Candidates:
             if slope != 0:
                 points.add(-offset / slope + 0.0)
             continue
-        points.update(zeros(argument, budget))
+        points.update(zeros(argument, effort, budget))
         if _oscillates(argument):
             cut_at = min(cut_at, REACH_OSCILLATING)
     ordered = sorted(p for p in points if math.isfinite(p))
@@ -86,7 +100,7 @@ def _critical_arguments(root: Node) -> list[Node]:
             case "add" | "sub" | "mul" | "neg" | "pow" | "div":
                 pass
             case op if op not in _SMOOTH:
-                found += [apply("sub", u, number(kink)) for kink in registered(op).kinks]
+                found += [apply("sub", u, number(kink)) for kink in at_defaults(op).kinks]
     return found
 
 
@@ -98,27 +112,26 @@ def _oscillates(node: Node) -> bool:
 
 
 def _wavy(node: Node) -> bool:
-    if not node.args or node.op in _SMOOTH or node.op in ("number", "x"):
+    """Whether the node is a registered activation that has no limit far out."""
+    if not node.args or node.op in BUILTIN or node.op in ARITHMETIC:
         return False
-    try:
-        return any(math.isnan(limit) for limit in registered(node.op).limits)
-    except ValueError:
-        return False
+    return any(math.isnan(limit) for limit in at_defaults(node.op).limits)
 
 
-def zeros(node: Node, budget: int = MAX_GRID) -> list[float]:
+def zeros(node: Node, effort: Effort, budget: int = MAX_GRID) -> list[float]:
     """Real zeros of an expression, crossing or touching, to the last bit."""
-    grid = _grid(node, budget)
-    evaluate = program(node)
+    grid = _grid(node, effort, budget)
+    effort.spend(40, len(grid))
+    evaluate = program(node, effort=effort)
     value = evaluate(grid)
     if node.op in ("add", "sub"):  # what cancels to the last bits is zero: x - tanh(x) near 0 has no sign of its own
-        size = torch.maximum(*(program(part)(grid).abs() for part in node.args))
+        size = torch.maximum(*(program(part, effort=effort)(grid).abs() for part in node.args))
         value = torch.where(value.abs() <= 4 * torch.finfo(torch.float64).eps * size, 0.0, value)
     slope = torch.where(value == 0, 0.0, evaluate(grid, 1))
     found = _exact(grid, value)
     found += _bisected(evaluate, 0, grid, value)
     found += _touching(evaluate, torch.tensor(_bisected(evaluate, 1, grid, slope), dtype=torch.float64))
-    return _merged(found)
+    return merged(found, within=1e-9, nearest=1e-6)
 
 
 def _exact(grid: Tensor, value: Tensor) -> list[float]:
@@ -139,7 +152,7 @@ def _touching(evaluate: Program, turning: Tensor) -> list[float]:
     """The turning points at which the value vanishes but for rounding."""
     beside = evaluate(turning * (1 + 1e-6) + 1e-6).abs()
     there, curve = evaluate(turning).abs(), evaluate(turning, 2).abs()
-    values = [jet[0] for jet in run(evaluate.steps, turning, 0)]
+    values = [jet[0] for jet in evaluate.run(turning, 0)]
     scale = torch.stack([v.abs() if isinstance(v, Tensor) else torch.full_like(turning, abs(v)) for v in values]).amax(
         0
     )
@@ -147,43 +160,30 @@ def _touching(evaluate: Program, turning: Tensor) -> list[float]:
     return [float(p) for p in turning[zero]]
 
 
-def _merged(points: list[float]) -> list[float]:
-    """Ascending, neighbours within a few bits of each other merged to the one with the shortest text."""
-    merged: list[float] = []
-    for p in sorted(points):
-        p = 0.0 if abs(p) < 1e-15 else p
-        if merged and abs(p - merged[-1]) <= 1e-9 * max(abs(p), 1e-6):
-            merged[-1] = min(merged[-1], p, key=lambda v: (len(repr(v)), abs(v)))
-        else:
-            merged.append(p)
-    return merged
-
-
 def _bisected(evaluate: Program, order: int, grid: Tensor, value: Tensor) -> list[float]:
     """Zeros of the derivative of that order, one for every change of sign between neighbours on the grid."""
     change = torch.nonzero(value[:-1].sign() * value[1:].sign() < 0).reshape(-1)
     change = change[torch.argsort(grid[change].abs())[: MAX_CANDIDATES + 1]]
+    if not len(change):
+        return []
     low, high, sign = grid[change], grid[change + 1], value[change].sign()
-    for _ in range(80):
-        middle = 0.5 * (low + high)
-        inside = evaluate(middle, order)
-        same = inside.sign() == sign
-        low, high = torch.where(same, middle, low), torch.where(same, high, middle)
+    parts = max(2, min(64, 4096 // len(change)))  # few and wide evaluations are much quicker than many small ones
+    share = torch.arange(1, parts, dtype=torch.float64) / parts
+    for _ in range(math.ceil(80 / math.log2(parts))):
+        inner = low[:, None] + (high - low)[:, None] * share
+        edges = torch.cat([low[:, None], inner, high[:, None]], 1)
+        same = evaluate(inner, order).sign() == sign[:, None]
+        first = same.long().cumprod(1).sum(1, keepdim=True)  # how many points still have the sign of the left end
+        moved = edges.gather(1, first)[:, 0], edges.gather(1, first + 1)[:, 0]
+        if torch.equal(moved[0], low) and torch.equal(moved[1], high):
+            break
+        low, high = moved
     a, b = evaluate(low, order).abs(), evaluate(high, order).abs()
     best = torch.where(b <= a, high, low)
-    return [_rounded(float(v)) for v in best]
+    return [rounded(v) for v in best.tolist()]
 
 
-def _rounded(point: float) -> float:
-    """The short decimal number that the point is but for rounding, where there is one."""
-    for digits in range(1, 13):
-        short = float(f"{point:.{digits}g}")
-        if abs(short - point) <= 4 * math.ulp(point):
-            return short
-    return point
-
-
-def _grid(node: Node, budget: int) -> Tensor:
+def _grid(node: Node, effort: Effort, budget: int) -> Tensor:
     oscillates = _oscillates(node)
     reach = REACH_OSCILLATING if oscillates else REACH
     near = torch.arange(0, 40, 1 / 64, dtype=torch.float64)
@@ -193,15 +193,15 @@ def _grid(node: Node, budget: int) -> Tensor:
     # a small irrational offset keeps simple zeros off the grid, where a change of sign shows them
     half = torch.unique(torch.cat([near[1:] + math.pi * 1e-7, graded]))
     grid = torch.cat([-half.flip(0), half])
-    return _refined(node, grid, budget) if oscillates else grid
+    return _refined(node, grid, effort, budget) if oscillates else grid
 
 
-def _refined(node: Node, grid: Tensor, budget: int) -> Tensor:
+def _refined(node: Node, grid: Tensor, effort: Effort, budget: int) -> Tensor:
     """The grid with every cell cut so that no oscillating function turns by more than 0.3 rad in a cell."""
     turns = torch.zeros(len(grid) - 1, dtype=torch.float64)
     for inner in {n.args[0] for n in walk(node) if n.op in _OSCILLATING or _wavy(n)}:
         if mentions_x(inner) and not is_number(inner):
-            turns = torch.maximum(turns, program(inner)(grid).diff().abs().nan_to_num(0.0, 0.0, 0.0))
+            turns = torch.maximum(turns, program(inner, effort=effort)(grid).diff().abs().nan_to_num(0.0, 0.0, 0.0))
     cuts = (turns * 2 / 0.3).ceil().clamp(1, 1e6)
     by_distance = torch.argsort(0.5 * (grid[1:] + grid[:-1]).abs())
     affordable = torch.cumsum(cuts[by_distance], 0) <= budget

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 ARITHMETIC = frozenset({"add", "sub", "mul", "div", "pow", "neg"})
 
@@ -17,11 +17,18 @@ BUILTIN = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One operation: "number" (with `value`), "x", one of ARITHMETIC, one of BUILTIN, or a registered name."""
+    """One operation: "number" (with `value`), "x", one of ARITHMETIC, one of BUILTIN, or a registered name.
+
+    varies: whether x occurs in it.
+    """
 
     op: str
     args: tuple[Node, ...] = ()
     value: float = 0.0
+    varies: bool = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "varies", self.op == "x" or any(arg.varies for arg in self.args))
 
 
 X = Node("x")
@@ -48,7 +55,7 @@ def walk(node: Node) -> Iterator[Node]:
 
 
 def mentions_x(node: Node) -> bool:
-    return any(n.op == "x" for n in walk(node))
+    return node.varies
 
 
 def affine(node: Node) -> tuple[float, float] | None:

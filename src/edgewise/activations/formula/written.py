@@ -75,11 +75,12 @@ def as_latex(node: Node) -> str:
             return "x"
         case "add" | "sub":
             left, right = node.args
-            return f"{inside(left, 1)} {_SIGN[node.op]} {inside(right, 2)}"
+            return f"{inside(left, 1)} {_SIGN[node.op]} {inside(right, 4 if _starts_with_minus(right) else 2)}"
         case "mul":
             left, right = node.args
             join = r" \cdot " if right.op == "number" or _starts_with_digit(right) else r"\,"
-            return inside(left, 2) + join + inside(right, 3 if right.op != "div" else 2)
+            least = 4 if _starts_with_minus(right) else 2 if right.op == "div" else 3
+            return inside(left, 2) + join + inside(right, least)
         case "div":
             return rf"\frac{{{as_latex(node.args[0])}}}{{{as_latex(node.args[1])}}}"
         case "neg":
@@ -110,6 +111,10 @@ def _latex_base(base: Node) -> str:
     latex = as_latex(base)
     bare = base.op in ("x", "relu", "abs", "min", "max") or (base.op == "number" and base.value >= 0)
     return latex if bare else rf"\left({latex}\right)"
+
+
+def _starts_with_minus(node: Node) -> bool:
+    return node.op == "neg" or (node.op == "number" and node.value < 0)
 
 
 def _starts_with_digit(node: Node) -> bool:
