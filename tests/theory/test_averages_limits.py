@@ -69,3 +69,10 @@ def test_a_steep_rise_is_met_whatever_the_kernel(steep: float) -> None:
     for kernel in (1.0, 9.0):
         expected = steep * (4 / 3) / math.sqrt(2 * math.pi * kernel)
         assert float(theory.chi_perp(f"tanh({steep!r}*x)", kernel)) == pytest.approx(expected, rel=1e-8 + 1 / steep**2)
+
+
+@pytest.mark.parametrize("spec", ["sqrt(abs(x))", "abs(x)**0.25", "hardshrink"])
+def test_an_infinite_slope_square_is_infinite(spec: str) -> None:
+    assert float(theory.chi_perp(spec, 1.0)) == math.inf
+    with pytest.raises(DivergentAverageError, match="chi_perp is infinite"):
+        theory.h(spec, 1.0)

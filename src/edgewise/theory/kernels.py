@@ -109,10 +109,11 @@ def chi_perp(
 ) -> Tensor | tuple[Tensor, Tensor]:
     """chi_perp(K) = C_W <sigma'**2> (PDLT section 5.1); float64, shape of K.
 
-    Where sigma jumps (hardshrink) two nearby inputs are torn apart at an infinite rate: the value is +inf, its error 0.
+    Where sigma jumps (hardshrink) or rises like sqrt|x| two nearby inputs are torn apart at an infinite rate: the value
+    is +inf, its error 0.
     """
     sigma, k, weight = activation(a), as_kernel(K), domain.one_positive("c_w", c_w)
-    if is_discontinuous(sigma):
+    if _is_torn(sigma):
         infinite = torch.full_like(k, math.inf)
         return (infinite, torch.zeros_like(k)) if with_error else infinite
     return answer("chi_perp", sigma, average(sigma, k, (1, 1)) * weight, with_error)
@@ -132,10 +133,8 @@ def h(
     there.
     """
     sigma, k, weight = activation(a), as_kernel(K), domain.one_positive("c_w", c_w)
-    if is_discontinuous(sigma):
-        raise DivergentAverageError(
-            f"h of {sigma.spec} does not exist: chi_perp is infinite where sigma jumps; try chi_parallel"
-        )
+    if _is_torn(sigma):
+        raise DivergentAverageError(f"h of {sigma.spec} does not exist: its chi_perp is infinite; try chi_parallel")
     outer = average(sigma, k, (1, 1), 2) * (0.25 / k**2) + average(sigma, k, (1, 1)) * (-0.25 / k)
     inner = average(sigma, k, (1, 2), 1) * (0.5 / k)
     if sigma.kinks:
@@ -162,6 +161,11 @@ def kernel_derivative(
     if order == 2:
         return answer("g''", sigma, _curvature(sigma, k), with_error)
     raise DomainError(f"derivative order {order!r} of g given, expected 1 or 2; try order=1")
+
+
+def _is_torn(a: Activation) -> bool:
+    """Whether <sigma'**2> is infinite: sigma jumps, or is homogeneous of a degree p with 2p - 2 <= -1."""
+    return is_discontinuous(a) or (a.homogeneity is not None and 0 < a.homogeneity <= 0.5)
 
 
 def _slope(a: Activation, k: Tensor) -> Average:
