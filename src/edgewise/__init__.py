@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from edgewise import activations as activations
     from edgewise import errors as errors
     from edgewise import nn as nn
     from edgewise import testing as testing
     from edgewise import theory as theory
     from edgewise.activations import Activation as Activation
+    from edgewise.activations import CallablePackage
     from edgewise.activations import activation as activation
     from edgewise.measure.simulate import simulate as simulate
     from edgewise.theory.analysis import Analysis as Analysis
     from edgewise.theory.analysis import analyze as analyze
+
+    activations: CallablePackage
 
 _HOME = {
     "Activation": ("edgewise.activations", "Activation"),

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import Tensor
@@ -119,3 +123,56 @@ def test_forward_mode_without_transforms() -> None:
         tangent = torch.autograd.forward_ad.unpack_dual(a(dual)).tangent
     assert tangent is not None
     assert torch.equal(tangent, 2 * a.derivative(x, 1))
+
+
+FUSED = ["relu", "leaky_relu(0.2)", "relu6", "hardtanh", "hardswish", "elu(2)", "softplus(3)"]
+
+
+@pytest.mark.parametrize("spec", FUSED)
+def test_the_fused_backward_is_the_closed_form(spec: str) -> None:
+    a = ew.activation(spec)
+    points = [
+        -math.inf,
+        math.nan,
+        -400.0,
+        -50.0,
+        -3.0,
+        -1.0,
+        -0.3,
+        -1e-30,
+        0.0,
+        1e-30,
+        0.7,
+        1.0,
+        3.0,
+        6.0,
+        13.0,
+        50.0,
+        math.inf,
+    ]
+    x = torch.tensor(points, dtype=torch.float64, requires_grad=True)
+    grad = torch.linspace(-2.0, 3.0, len(points), dtype=torch.float64)
+    (plain,) = torch.autograd.grad(a(x), x, grad)
+    torch.testing.assert_close(plain, grad * a.derivative(x.detach()), rtol=1e-14, atol=0.0, equal_nan=True)
+
+
+@pytest.mark.parametrize("spec", FUSED)
+def test_forward_mode_through_a_fused_backward_has_the_curvature(spec: str) -> None:
+    a = ew.activation(spec)
+    with torch.autograd.forward_ad.dual_level():
+        x = torch.linspace(-7, 7, 90, dtype=torch.float64, requires_grad=True)
+        dual = torch.autograd.forward_ad.make_dual(x, torch.ones_like(x))
+        (slope,) = torch.autograd.grad(a(dual).sum(), x)
+        tangent = torch.autograd.forward_ad.unpack_dual(slope).tangent
+    assert tangent is not None
+    torch.testing.assert_close(tangent, a.derivative(x.detach(), 2), rtol=1e-12, atol=1e-14)
+
+
+def test_the_first_use_of_forward_mode_is_quiet() -> None:
+    code = (
+        "import warnings; warnings.simplefilter('error'); import torch, edgewise as ew; "
+        "a = ew.activation('tanhshrink'); print(float(a.derivative(torch.zeros(1), 5)))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert float(ran.stdout) == pytest.approx(-16.0)

@@ -1,7 +1,19 @@
 """What sigma is: families of activations, the registry, formulas and callables.
 
-Families are imported for their registrations; a new family is one more file and one more name in that import. The
-package itself can be called: ``ew.activations()`` lists the registered names.
+Where to look:
+
+* `activation`, `pieces`: what an activation is; `differentiable`, `forward_mode`: how torch differentiates it.
+* `rectifiers`, `power_units`, `gates`, `saturating`, `smooth_rectifiers`, `rescu`, `oscillating`, `searched` and
+  `shrinkage`: the families by name, built from `elementary` (and `antiderivatives`, `latex`), kept in `registry`.
+* `spec`: `ew.activation`; `formula/`: text; `callables`, with `differentiation`, `scanning`, `torch_names`: any
+  function or module; `kinks`, `seen`: what both find out about a function from its values.
+* `modules`, `plain_modules`, `parametric_modules`: the classes of `ew.nn`.
+
+To add an activation: a `Definition` in the file of its family (a new family is one more file and one more name in the
+import below), its class in `plain_modules` or `parametric_modules` and in `nn`, its mpmath reference in
+`edgewise.testing.references`. The conformance tests then find it by themselves.
+
+The package itself can be called: ``ew.activations()`` lists the registered names.
 """
 
 import sys
@@ -33,9 +45,11 @@ __all__ = [
 ]
 
 
-class _CallablePackage(ModuleType):
+class CallablePackage(ModuleType):
+    """This package, which lists the registered names when it is called."""
+
     def __call__(self) -> list[str]:
         return names()
 
 
-sys.modules[__name__].__class__ = _CallablePackage
+sys.modules[__name__].__class__ = CallablePackage

@@ -112,6 +112,8 @@ class Definition:
         missing orders come from automatic differentiation of the last one. At a kink sigma' takes PyTorch's value.
     facts: ``facts(**parameters) -> Facts``, parameters as floats.
     source: where the formula comes from (paper, equation).
+    backward: ``backward(grad, x, **parameters)``, grad * sigma' in one operation of torch, where torch has one with the
+        same values (at nan any); what back-propagation runs unless it is itself differentiated.
     surrogate: the slope that back-propagation uses where that is *not* sigma' by design (HeLU's straight-through rule).
     made_from: what `ew.activation` was given (spec, kinks, name) where that is a formula or a callable, not a name.
     remake: builds it again where something else made it (`rescu`); what pickle keeps.
@@ -122,6 +124,7 @@ class Definition:
     facts: Callable[..., Facts]
     source: str
     parameters: tuple[Parameter, ...] = ()
+    backward: Elementwise | None = None
     surrogate: Elementwise | None = None
     summary: str = ""
     made_from: tuple[Any, tuple[float, ...] | None, str | None] | None = None

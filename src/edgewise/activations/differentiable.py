@@ -84,6 +84,10 @@ class _Jet(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
         (x,) = ctx.saved_tensors
+        fused = ctx.activation.definition.backward
+        if fused is not None and ctx.order == 0 and not torch.is_grad_enabled():
+            result = fused(grads[0], x, **ctx.activation.parameters)
+            return torch.where(torch.isnan(x), x, result), None, None  # torch passes gradients through nan
         return grads[0] * _Jet._slope(ctx, x), None, None
 
     @staticmethod

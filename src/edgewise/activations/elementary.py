@@ -32,14 +32,17 @@ def constant(x: Tensor, value: Value) -> Tensor:
 
 
 def step(x: Tensor, inside: Tensor, value: Value = 1.0, otherwise: Value = 0.0) -> Tensor:
-    """`value` where `inside` holds, `otherwise` elsewhere, nan where x is."""
-    return torch.where(inside, constant(x, value), constant(x, otherwise))
+    """`value` where `inside` holds, `otherwise` elsewhere, nan where x is (a comparison of x is false there)."""
+    return torch.where(inside, value, constant(x, otherwise))
 
 
 def slope_times(slope: Value, x: Tensor) -> Tensor:
     """slope * x, a slope of exactly 0 giving 0 at x = +-inf too."""
-    if isinstance(slope, float | int) and slope == 0:
-        return constant(x, 0.0)
+    if isinstance(slope, float | int):
+        if slope == 0:
+            return constant(x, 0.0)
+        if slope == 1:
+            return x
     return slope * x
 
 
@@ -78,6 +81,13 @@ def logistic(x: Tensor) -> Tensor:
     """1 / (1 + exp(-x)), to full relative accuracy down to the last denormal (torch.sigmoid stops at x = -709)."""
     decay = torch.exp(-distance(x))
     return torch.where(x >= 0, 1.0, decay) / (1 + decay)
+
+
+def logistic_and_slope(x: Tensor) -> tuple[Tensor, Tensor]:
+    """`logistic` and `logistic_slope` of the same x, from one exponential."""
+    decay = torch.exp(-distance(x))
+    total = 1 + decay
+    return torch.where(x >= 0, 1.0, decay) / total, decay / total.square()
 
 
 def logistic_slope(x: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from edgewise.activations.elementary import (
     damped,
     keep_nan,
     logistic,
+    logistic_and_slope,
     logistic_slope,
     normal_cdf,
     normal_density,
@@ -123,8 +124,9 @@ def _swish(x: Tensor, beta: Value) -> Tensor:
 def _swish_first(x: Tensor, beta: float) -> Tensor:
     if beta == 0:
         return constant(x, 0.5)
-    u = beta * x
-    return logistic(u) + damped(u, logistic_slope(u))
+    u = slope_times(beta, x)
+    gate, slope = logistic_and_slope(u)
+    return gate + damped(u, slope)
 
 
 def _swish_second(x: Tensor, beta: float) -> Tensor:
@@ -194,6 +196,7 @@ HARDSWISH = register(
     Definition(
         name="hardswish",
         derivatives=(_hardswish, _hardswish_first, lambda x: step(x, (x > -3) & (x < 3), 1 / 3)),
+        backward=lambda grad, x: torch.ops.aten.hardswish_backward(grad, x),
         facts=lambda: Facts(
             formula=r"x\,\min(\max(x+3, 0), 6)/6",
             limits=_RISES_FROM_ZERO,

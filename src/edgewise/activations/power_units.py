@@ -23,7 +23,7 @@ def positive_part_power(u: Tensor, exponent: Value) -> Tensor:
         if exponent == 0:
             return step(u, u > 0)
         if exponent > 0 and exponent == int(exponent):
-            return torch.relu(u) ** exponent
+            return torch.relu(u) if exponent == 1 else torch.relu(u) ** exponent
     inside = u > 0
     return torch.where(inside, torch.where(inside, u, 1.0) ** exponent, torch.where(torch.isnan(u), u, 0.0))
 
@@ -100,7 +100,8 @@ def _mrepu(order: int) -> Callable[..., Tensor]:
         if order > p:  # u**(p-k) falls: divide by u first, so that neither u -> 0 nor u -> inf meets its inverse
             ratio = (p + 1) - (p + 1 - order) * shift / torch.where(u > 0, u, 1.0)
             return factor * ratio * positive_part_power(u, p - order + 1)
-        return factor * ((p + 1) * x.clamp_min(-shift) + order * shift) * positive_part_power(u, p - order)
+        line = factor * (p + 1) * x.clamp_min(-shift) + factor * order * shift
+        return line * positive_part_power(u, p - order)
 
     return form if order else value
 

@@ -43,6 +43,7 @@ RELU = register(
     Definition(
         name="relu",
         derivatives=(torch.relu, _relu_slope, _zero),
+        backward=lambda grad, x: torch.ops.aten.threshold_backward(grad, x, 0.0),
         facts=lambda: Facts(
             formula=r"\max(x, 0)",
             limits=(0.0, math.inf),
@@ -82,6 +83,7 @@ LEAKY_RELU = register(
     Definition(
         name="leaky_relu",
         derivatives=(_leaky, _leaky_slope, lambda x, a: _zero(x)),
+        backward=lambda grad, x, a: torch.ops.aten.leaky_relu_backward(grad, x, a, False),
         parameters=(Parameter("a", 0.01, doc="slope for x < 0"),),
         facts=_leaky_facts,
         source="Maas, Hannun & Ng, ICML 2013 workshop",
@@ -93,6 +95,7 @@ PRELU = register(
     Definition(
         name="prelu",
         derivatives=(_leaky, _leaky_slope, lambda x, a: _zero(x)),
+        backward=lambda grad, x, a: torch.ops.aten.leaky_relu_backward(grad, x, a, False),
         parameters=(Parameter("a", 0.25, trainable=True, doc="learned slope for x < 0"),),
         facts=_leaky_facts,
         source="He, Zhang, Ren & Sun, arXiv 1502.01852, eq. (1)",
@@ -104,6 +107,7 @@ RELU6 = register(
     Definition(
         name="relu6",
         derivatives=(F.relu6, lambda x: step(x, (x > 0) & (x < 6)), _zero),
+        backward=lambda grad, x: torch.ops.aten.hardtanh_backward(grad, x, 0.0, 6.0),
         facts=lambda: Facts(
             formula=r"\min(\max(x, 0), 6)",
             limits=(0.0, 6.0),

@@ -151,6 +151,7 @@ HARDTANH = register(
     Definition(
         name="hardtanh",
         derivatives=(F.hardtanh, lambda x: step(x, (x > -1) & (x < 1)), lambda x: constant(x, 0.0)),
+        backward=lambda grad, x: torch.ops.aten.hardtanh_backward(grad, x, -1.0, 1.0),
         facts=lambda: Facts(
             formula=r"\min(\max(x, -1), 1)",
             limits=(-1.0, 1.0),

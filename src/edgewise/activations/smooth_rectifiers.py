@@ -40,6 +40,7 @@ SOFTPLUS = register(
             lambda x, beta: beta * logistic_slope(beta * x),
             lambda x, beta: beta**2 * logistic_curvature(beta * x),
         ),
+        backward=lambda grad, x, beta: torch.ops.aten.softplus_backward(grad, x, beta, 40.0),
         parameters=(Parameter("beta", 1.0, low=0.0, open_low=True, doc="sharpness; infinity is ReLU"),),
         facts=lambda beta: Facts(
             formula=r"\ln(1+e^x)" if beta == 1 else rf"\ln(1+e^{{{tex(beta)}\,x}})/{tex(beta)}",
@@ -144,6 +145,7 @@ ELU = register(
     Definition(
         name="elu",
         derivatives=(_elu, _elu_first, _elu_second, _elu_second, _elu_second),
+        backward=lambda grad, x, alpha: torch.ops.aten.elu_backward(grad, alpha, 1.0, 1.0, False, x),
         parameters=(Parameter("alpha", 1.0, low=0.0, open_low=True, doc="saturates at -alpha"),),
         facts=lambda alpha: Facts(
             formula=rf"\max(x,0) + {times(alpha)}(e^{{\min(x,0)}}-1)",
@@ -290,7 +292,8 @@ def _gsmelu_facts(alpha: float, beta: float, g_minus: float, g_plus: float, t: f
     return Facts(
         formula=(
             rf"\text{{slope}}\ {tex(g_minus)}\ \text{{below}}\ {tex(-alpha)},"
-            rf"\ {tex(g_plus)}\ \text{{above}}\ {tex(beta)},\ \text{{parabola between}},\ \sigma({tex(-alpha)})={tex(t)}"
+            rf"\ {tex(g_plus)}\ \text{{above}}\ {tex(beta)},"
+            rf"\ \text{{parabola between}},\ \sigma({tex(-alpha)})={tex(t)}"
         ),
         limits=(left, right),
         kinks=(-alpha, beta) if bends else (),
