@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.autograd.forward_ad import unpack_dual
 
+from edgewise.activations.elementary import keep_nan
 from edgewise.activations.forward_mode import along_x, forward_mode
 from edgewise.errors import DomainError
 
@@ -87,7 +88,7 @@ class _Jet(torch.autograd.Function):
         fused = ctx.activation.definition.backward
         if fused is not None and ctx.order == 0 and not torch.is_grad_enabled():
             result = fused(grads[0], x, **ctx.activation.parameters)
-            return torch.where(torch.isnan(x), x, result), None, None  # torch passes gradients through nan
+            return keep_nan(x, result), None, None  # torch passes gradients through nan
         return grads[0] * _Jet._slope(ctx, x), None, None
 
     @staticmethod

@@ -3,6 +3,7 @@
 Three rules run through all of them, because torch differentiates these formulas under `torch.compile` and beyond the
 last closed form: no ``abs`` inside a smooth function (its slope at 0 would be 0 to every order, not the function's), no
 ``inf * 0`` (a decayed factor is taken as exactly 0), and both branches of a ``torch.where`` are finite everywhere.
+Where clamps can do it there is no ``torch.where``: on a CPU it costs as much as fifteen additions.
 """
 
 from __future__ import annotations
@@ -23,16 +24,18 @@ DECAYED = 1e3
 
 def keep_nan(x: Tensor, y: Tensor) -> Tensor:
     """y, but nan wherever x is."""
-    return torch.where(torch.isnan(x), x, y)
+    return torch.add(y, x.clamp(-1.0, 1.0), alpha=0.0)
 
 
 def constant(x: Tensor, value: Value) -> Tensor:
     """`value` at every x, nan at nan."""
-    return torch.where(torch.isnan(x), x, value)
+    return x.clamp(-1.0, 1.0) * 0.0 + value
 
 
 def step(x: Tensor, inside: Tensor, value: Value = 1.0, otherwise: Value = 0.0) -> Tensor:
     """`value` where `inside` holds, `otherwise` elsewhere, nan where x is (a comparison of x is false there)."""
+    if isinstance(otherwise, float | int) and otherwise == 0:
+        return keep_nan(x, inside.to(x.dtype) * value)
     return torch.where(inside, value, constant(x, otherwise))
 
 
@@ -53,8 +56,8 @@ def finite(x: Tensor) -> Tensor:
 
 
 def distance(x: Tensor) -> Tensor:
-    """|x|, differentiated at 0 as the branch x >= 0."""
-    return torch.where(x >= 0, x, -x)
+    """|x|, differentiated at 0 as the branch x >= 0 (torch's clamp_min passes the tangent there, its relu does not)."""
+    return x.clamp_min(0.0) + torch.relu(-x)
 
 
 def damped(factor: Tensor, gate: Tensor) -> Tensor:
@@ -79,15 +82,14 @@ def root(x: Tensor, b: Value) -> Tensor:
 
 def logistic(x: Tensor) -> Tensor:
     """1 / (1 + exp(-x)), to full relative accuracy down to the last denormal (torch.sigmoid stops at x = -709)."""
-    decay = torch.exp(-distance(x))
-    return torch.where(x >= 0, 1.0, decay) / (1 + decay)
+    return torch.exp(-torch.relu(-x)) / (1 + torch.exp(-distance(x)))
 
 
 def logistic_and_slope(x: Tensor) -> tuple[Tensor, Tensor]:
     """`logistic` and `logistic_slope` of the same x, from one exponential."""
     decay = torch.exp(-distance(x))
     total = 1 + decay
-    return torch.where(x >= 0, 1.0, decay) / total, decay / total.square()
+    return torch.exp(-torch.relu(-x)) / total, decay / total.square()
 
 
 def logistic_slope(x: Tensor) -> Tensor:

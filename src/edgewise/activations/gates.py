@@ -9,6 +9,7 @@ import math
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from edgewise.activations.activation import Definition, Facts, Parameter
 from edgewise.activations.elementary import (
@@ -118,7 +119,10 @@ GELU_TANH = register(
 
 
 def _swish(x: Tensor, beta: Value) -> Tensor:
-    return damped(x, logistic(slope_times(beta, x)))
+    gate = logistic(slope_times(beta, x))
+    if isinstance(beta, float | int) and beta > 1e-6:
+        return x.clamp_min(-DECAYED / beta) * gate
+    return damped(x, gate)
 
 
 def _swish_first(x: Tensor, beta: float) -> Tensor:
@@ -126,7 +130,7 @@ def _swish_first(x: Tensor, beta: float) -> Tensor:
         return constant(x, 0.5)
     u = slope_times(beta, x)
     gate, slope = logistic_and_slope(u)
-    return gate + damped(u, slope)
+    return gate + _clamped(u) * slope
 
 
 def _swish_second(x: Tensor, beta: float) -> Tensor:
@@ -184,8 +188,7 @@ QUICK_GELU = register(
 
 
 def _hardswish(x: Tensor) -> Tensor:
-    t = x.clamp(-3.0, 3.0)
-    return torch.where(x >= 3, x, t * torch.relu(t + 3) / 6)
+    return x.clamp_min(-3.0) * (F.relu6(x + 3) / 6)
 
 
 def _hardswish_first(x: Tensor) -> Tensor:

@@ -59,6 +59,8 @@ RELU = register(
 
 
 def _leaky(x: Tensor, a: Value) -> Tensor:
+    if isinstance(a, float | int) and a != 0:
+        return F.leaky_relu(x, a)
     return torch.where(x > 0, x, slope_times(a, x))
 
 

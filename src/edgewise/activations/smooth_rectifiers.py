@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from edgewise.activations.activation import Definition, Facts, Parameter
 from edgewise.activations.elementary import (
@@ -130,6 +131,8 @@ BENT_IDENTITY = register(
 
 
 def _elu(x: Tensor, alpha: Value) -> Tensor:
+    if isinstance(alpha, float | int):
+        return F.elu(x, alpha)
     return torch.where(x > 0, x, alpha * torch.expm1(x.clamp_max(0.0)))
 
 
