@@ -111,7 +111,7 @@ def _weight(step: Step, order: int) -> float:
     if step.outer is None:
         return 8 * math.sqrt(order + 1) ** 3
     missing = max(0, order + 1 - len(step.outer.definition.derivatives))
-    return 30 * math.sqrt(order + 1) ** 3 + 1500 * missing  # torch's jvp has a price of its own
+    return 30 * math.sqrt(order + 1) ** 3 + 500 * missing  # torch's jvp has a price of its own
 
 
 @cache
