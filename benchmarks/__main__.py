@@ -21,6 +21,8 @@ def tables(results: dict[str, Any]) -> str:
     ]
     for row in (i for i in info if "peer" in i):
         ratio = f"{_number(row['ratio'])} ({_number(row['ratio_low'])}–{_number(row['ratio_high'])})"
+        if "again" in row:
+            ratio += f"; σ known: {_number(row['again'])}"
         errors = f"{row['our_error']:.1e} | {row['their_error']:.1e}"
         lines.append(f"| {row['work']} | {row['peer']} | {ratio} | {row['pairs']} | {errors} |")
     lines += ["", "| work | measured |", "|---|---|"]

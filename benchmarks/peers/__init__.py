@@ -58,5 +58,8 @@ class Peer:
         return answer
 
     def close(self) -> None:
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                stream.close()
         self._process.terminate()
         self._process.wait()

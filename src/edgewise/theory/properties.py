@@ -145,7 +145,11 @@ def _at(a: Activation, x: float, order: int) -> float:
 def _read(a: Activation, x: float, order: int) -> float:
     """sigma^(order) at a point that is itself rounded: 0 where the value is no more than what that rounding makes."""
     value = _at(a, x, order)
-    slack = 1e-15 * max(1.0, abs(x)) * sum(abs(_at(a, x, order + k)) for k in range(1, 3 - min(order, 1)))
+    slopes = [_at(a, x, higher) for higher in range(order + 1, 3)]
+    if not slopes:  # sigma''' has no closed form, and its size is all that is needed
+        left, right = _sides(x)
+        slopes = [(_at(a, right, order) - _at(a, left, order)) / (right - left)]
+    slack = 1e-15 * max(1.0, abs(x)) * sum(abs(slope) for slope in slopes)
     return 0.0 if abs(value) <= slack else value
 
 
