@@ -36,6 +36,10 @@ class AverageOverflowError(AverageError, OverflowError):
     """The integral is finite but larger than the largest float64, as for exp(x) at K = 1000."""
 
 
+class NoInitialisationError(EdgewiseError, ArithmeticError):
+    """No (C_W, K0) keeps the kernel finite for even two layers."""
+
+
 class DataError(EdgewiseError, OSError):
     """A data file is missing, truncated or not what its name says."""
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from edgewise.activations import Activation, activation
-from edgewise.errors import EdgewiseError
+from edgewise.errors import NoInitialisationError
 from edgewise.theory import domain
 from edgewise.theory.flow import BAND, layers_inside
 from edgewise.theory.interpolant import KernelFunctions, kernel_functions
@@ -29,10 +29,6 @@ BASIN_MARGIN = 10.0
 UNKNOWN_WIDTH_SPREAD = 0.1
 """Relative deviation of a network's first kernel from k0 that "least bad" must survive where no width is given; it is
 sqrt(2/width) where one is."""
-
-
-class NoInitialisationError(EdgewiseError, ArithmeticError):
-    """No (C_W, K0) keeps the kernel finite for even two layers."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +170,7 @@ def _unstable_zero(of: _Setting) -> Initialisation:
     )
     if of.width is not None:
         reason += (
-            f", even for a network of width {of.width} {DEVIATIONS:g} standard deviations ({room:.3g} times) above"
+            f", even where a network of width {of.width} starts {DEVIATIONS:g} standard deviations ({room:.3g} times) above"
         )
     return _initialisation(of.activation, of.c_w, of.c_b, k0, "k_star_zero_unstable", of.skip, reason)
 
