@@ -170,7 +170,8 @@ def _unstable_zero(of: _Setting) -> Initialisation:
     )
     if of.width is not None:
         reason += (
-            f", even where a network of width {of.width} starts {DEVIATIONS:g} standard deviations ({room:.3g} times) above"
+            f", even where a network of width {of.width} starts {DEVIATIONS:g} standard deviations "
+            f"({room:.3g} times) above"
         )
     return _initialisation(of.activation, of.c_w, of.c_b, k0, "k_star_zero_unstable", of.skip, reason)
 
