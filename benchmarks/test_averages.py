@@ -57,7 +57,8 @@ def test_second_moment_against_anyinit(spec: str, peer: Callable[[str], Peer], b
         return ew.theory.kernel(a, k)
 
     mine = ours()
-    theirs = torch.tensor(worker.ask("second_moment", activation=SHARED[spec], variances=KERNELS)["values"])
+    answer = worker.ask("second_moment", activation=SHARED[spec], variances=KERNELS)["values"]
+    theirs = torch.tensor(answer, dtype=torch.float64)
     times = paired(
         ours,
         lambda: float(worker.ask("second_moment", activation=SHARED[spec], variances=KERNELS)["seconds"]),

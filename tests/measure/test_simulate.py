@@ -14,7 +14,7 @@ import torch
 
 import edgewise as ew
 from edgewise import theory
-from edgewise.activations.activation import Definition, Facts
+from edgewise.activations.definition import Definition, Facts
 from edgewise.errors import DomainError, SpecError
 from edgewise.measure.denormals import denormals_are_flushed
 from edgewise.theory.correlation import correlation_flow

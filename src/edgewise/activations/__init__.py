@@ -2,8 +2,8 @@
 
 Where to look:
 
-* `activation`, `pieces`: what an activation is; `differentiable`, `forward_mode`: how torch differentiates it.
-* `rectifiers`, `power_units`, `gates`, `saturating`, `smooth_rectifiers`, `rescu`, `oscillating`, `searched` and
+* `definition`, `pieces`: what an activation is; `differentiable`, `forward_mode`: how torch differentiates it.
+* `rectifiers`, `power_units`, `gates`, `saturating`, `smooth_rectifiers`, `smoothed`, `oscillating`, `searched` and
   `shrinkage`: the families by name, built from `elementary` (and `antiderivatives`, `latex`), kept in `registry`.
 * `spec`: `ew.activation`; `formula/`: text; `callables`, with `differentiation`, `scanning`, `torch_names`: any
   function or module; `kinks`, `seen`: what both find out about a function from its values.
@@ -27,9 +27,9 @@ from edgewise.activations import saturating as saturating
 from edgewise.activations import searched as searched
 from edgewise.activations import shrinkage as shrinkage
 from edgewise.activations import smooth_rectifiers as smooth_rectifiers
-from edgewise.activations.activation import Activation, Definition, Facts, Parameter
+from edgewise.activations.definition import Activation, Definition, Facts, Parameter
 from edgewise.activations.registry import names, register
-from edgewise.activations.rescu import rescu, rescu_from_slope
+from edgewise.activations.smoothed import rescu, rescu_from_slope
 from edgewise.activations.spec import activation
 
 __all__ = [

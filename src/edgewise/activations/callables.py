@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from edgewise.activations import seen
-from edgewise.activations.activation import Activation, Definition, Facts
+from edgewise.activations.definition import Activation, Definition, Facts
 from edgewise.activations.differentiation import HIGHEST, Differentiated, differentiated
 from edgewise.activations.kinks import jumps
 from edgewise.activations.scanning import noise, scanned

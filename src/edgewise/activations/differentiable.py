@@ -19,7 +19,7 @@ from edgewise.activations.forward_mode import along_x, forward_mode
 from edgewise.errors import DomainError
 
 if TYPE_CHECKING:
-    from edgewise.activations.activation import Activation
+    from edgewise.activations.definition import Activation
 
 _HALF = (torch.float16, torch.bfloat16)
 

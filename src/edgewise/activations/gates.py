@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from edgewise.activations.activation import Definition, Facts, Parameter
+from edgewise.activations.definition import Definition, Facts, Parameter
 from edgewise.activations.elementary import (
     DECAYED,
     Value,

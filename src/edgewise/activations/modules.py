@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from edgewise.activations.activation import Activation
+from edgewise.activations.definition import Activation
 from edgewise.activations.registry import is_registered
 from edgewise.activations.spec import activation
 from edgewise.errors import DomainError, SpecError

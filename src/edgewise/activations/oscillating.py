@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from edgewise.activations.activation import Definition, Facts, Parameter
+from edgewise.activations.definition import Definition, Facts, Parameter
 from edgewise.activations.elementary import Value, cos_pi, finite, horner, sin_pi
 from edgewise.activations.latex import tex
 from edgewise.activations.pieces import BandLimited, Piece, Term, cosine, sine

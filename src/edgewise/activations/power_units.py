@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from edgewise.activations.activation import Definition, Facts, Parameter
+from edgewise.activations.definition import Definition, Facts, Parameter
 from edgewise.activations.elementary import Value, constant, step
 from edgewise.activations.latex import tex
 from edgewise.activations.pieces import Pieces, polynomial

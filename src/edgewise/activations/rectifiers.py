@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from edgewise.activations.activation import Definition, Facts, Parameter
+from edgewise.activations.definition import Definition, Facts, Parameter
 from edgewise.activations.elementary import Value, constant, keep_nan, slope_times, step
 from edgewise.activations.latex import times
 from edgewise.activations.pieces import polynomial

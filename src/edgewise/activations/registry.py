@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 
-from edgewise.activations.activation import Activation, Definition
+from edgewise.activations.definition import Activation, Definition
 from edgewise.errors import SpecError
 
 _DEFINITIONS: dict[str, Definition] = {}

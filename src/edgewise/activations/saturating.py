@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from edgewise.activations.activation import Definition, Facts
+from edgewise.activations.definition import Definition, Facts
 from edgewise.activations.elementary import (
     DECAYED,
     constant,

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from edgewise.activations.activation import Definition, Facts
+from edgewise.activations.definition import Definition, Facts
 from edgewise.activations.elementary import (
     finite,
     keep_nan,

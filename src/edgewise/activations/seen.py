@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from edgewise.activations.activation import Parity
+from edgewise.activations.definition import Parity
 
 Function = Callable[[Tensor], Tensor]
 

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from edgewise.activations.activation import Definition, Facts, Parameter
+from edgewise.activations.definition import Definition, Facts, Parameter
 from edgewise.activations.elementary import Value, constant, sech_squared, step
 from edgewise.activations.latex import tex
 from edgewise.activations.pieces import polynomial

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from edgewise.activations.activation import Activation
+from edgewise.activations.definition import Activation
 from edgewise.activations.formula import formula_activation
 from edgewise.activations.formula.parse import Call, parse
 from edgewise.activations.registry import registered

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from edgewise.activations.activation import Activation
+from edgewise.activations.definition import Activation
 from edgewise.activations.registry import names, registered
 
 _FUNCTIONS: dict[str, tuple[Callable[..., Any], ...]] = {

@@ -28,7 +28,7 @@ import torch
 from numpy.polynomial import chebyshev
 from torch import Tensor
 
-from edgewise.activations.activation import Activation
+from edgewise.activations.definition import Activation
 from edgewise.activations.differentiable import closed_form
 from edgewise.activations.pieces import Piece
 from edgewise.theory.averages import average

@@ -14,7 +14,7 @@ from typing import Literal
 import torch
 
 from edgewise.activations import Activation, activation
-from edgewise.activations.activation import Parity
+from edgewise.activations.definition import Parity
 from edgewise.activations.differentiable import closed_form
 from edgewise.theory.landmarks import NEAR, SignPattern, Stretch, sign_pattern, stretches
 

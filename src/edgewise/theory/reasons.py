@@ -6,7 +6,7 @@ import math
 
 import torch
 
-from edgewise.activations.activation import Activation
+from edgewise.activations.definition import Activation
 from edgewise.activations.differentiable import closed_form
 from edgewise.theory.critical_point import CriticalPoint
 from edgewise.theory.criticality import Criticality, degree_of

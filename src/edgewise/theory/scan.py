@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from edgewise.activations.activation import Activation
+from edgewise.activations.definition import Activation
 from edgewise.errors import AverageError
 from edgewise.theory.averages import average
 

@@ -8,7 +8,7 @@ from functools import lru_cache, partial
 from typing import NoReturn
 
 from edgewise.activations import seen
-from edgewise.activations.activation import Activation, Definition, Facts
+from edgewise.activations.definition import Activation, Definition, Facts
 from edgewise.activations.formula import written
 from edgewise.activations.formula.effort import Effort
 from edgewise.activations.formula.evaluate import program

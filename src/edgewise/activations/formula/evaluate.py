@@ -9,7 +9,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from edgewise.activations.activation import Activation
+from edgewise.activations.definition import Activation
 from edgewise.activations.differentiable import closed_form
 from edgewise.activations.formula import jets
 from edgewise.activations.formula.effort import Effort

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from edgewise.activations.activation import Activation
+from edgewise.activations.definition import Activation
 from edgewise.errors import AverageOverflowError
 from edgewise.theory.averages.closed_form import closed_form_average
 from edgewise.theory.averages.integrand import integrand, symbol

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from edgewise.activations.activation import Activation
+from edgewise.activations.definition import Activation
 from edgewise.activations.differentiable import closed_form
 from edgewise.theory.averages.conditional import OUTER_REACH, features
 from edgewise.theory.averages.jumps import is_discontinuous, jumps

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from edgewise.activations.activation import Activation
+from edgewise.activations.definition import Activation
 from edgewise.errors import AverageError, AverageOverflowError, DivergentAverageError
 
 _NEGLIGIBLE = 1e-16

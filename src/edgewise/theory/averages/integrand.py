@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from functools import lru_cache
 
-from edgewise.activations.activation import Activation
+from edgewise.activations.definition import Activation
 from edgewise.activations.pieces import Piece, Pieces, Term
 
 _Sum = dict[tuple[int, float], complex]

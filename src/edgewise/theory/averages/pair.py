@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from edgewise.activations.activation import Activation
+from edgewise.activations.definition import Activation
 from edgewise.errors import AverageOverflowError
 from edgewise.theory.averages.average import Average, average
 from edgewise.theory.averages.conditional import conditional_pair, missed

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from edgewise.activations.activation import Activation
+from edgewise.activations.definition import Activation
 from edgewise.theory.averages.growth import left_out
 from edgewise.theory.averages.resolution import NODES, legendre, nodes_of, resolve
 

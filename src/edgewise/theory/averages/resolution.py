@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edgewise.activations.activation import Activation
+from edgewise.activations.definition import Activation
 from edgewise.activations.differentiable import closed_form
 
 NODES = 20

@@ -15,8 +15,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from edgewise.activations.activation import Activation, Definition, Facts, Parameter
 from edgewise.activations.antiderivatives import Antiderivatives, Function, checked_interval
+from edgewise.activations.definition import Activation, Definition, Facts, Parameter
 from edgewise.activations.elementary import (
     DECAYED,
     Value,
