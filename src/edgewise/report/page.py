@@ -275,7 +275,7 @@ def _numbers(subject: Subject) -> list[dict[str, str]]:
         elif critical["kernel"] == 0.0:
             found.append({"name": f"first kernel for {depth} layers", "value": number(made["k0"], 3)})
     flow = subject.data("flow")
-    if flow is not None:
+    if flow is not None and critical is not None:  # without one K starts at a repelling point, where only theory stays
         horizon = flow["theory"]["horizon"]
         found.append(
             {"name": "layers with K within 2×", "value": f"> {flow['depth']}" if horizon is None else str(horizon)}
