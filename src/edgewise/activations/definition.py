@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-import torch
 from torch import Tensor
 
 from edgewise.activations import differentiable
@@ -257,8 +256,3 @@ class Activation:
         from edgewise.activations.spec import remade
 
         return remade, self.definition.made_from or (self.spec, None, None)
-
-
-def as_float64(x: float | Tensor) -> Tensor:
-    """`x` as a float64 tensor, detached."""
-    return torch.as_tensor(x, dtype=torch.float64).detach()

@@ -31,7 +31,6 @@ ROLES = {
 }  # fmt: skip
 """Palette colour -> name of the page's CSS variable."""
 
-SERIES = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
 DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1.2, 1.4)), (0, (6, 2, 1.2, 2)), (0, (8, 3)), (0, (3, 1.5)))
 """Lines differ in their dashes as well as in colour."""
 

@@ -64,14 +64,3 @@ def _differences(reference: Reference, x: float, step_digits: int, digits: int) 
         rounding = mp.mpf(10) ** (10 - digits) * max(abs(far_left), abs(here), abs(far_right))
         truncation = (mp.mpf(0), h**2 * abs(third), h**2 * abs(fourth), mp.mpf(0))
         return ExactJet(x, values, tuple(rounding / h**k + t for k, t in enumerate(truncation)))
-
-
-def one_sided(reference: Reference, kink: float, side: int) -> tuple[Any, ...]:
-    """sigma, sigma', sigma'' on one side (-1 or 1) of a kink, at a distance of 1e-30."""
-    from mpmath import mp
-
-    with mp.workdps(250):
-        x = mp.mpf(kink) + side * mp.mpf(10) ** -30
-        h = mp.mpf(10) ** -50
-        left, here, right = (reference(x + j * h) for j in (-1, 0, 1))
-        return here, (right - left) / (2 * h), (right - 2 * here + left) / h**2

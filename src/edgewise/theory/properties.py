@@ -19,8 +19,6 @@ from edgewise.activations.differentiable import closed_form
 from edgewise.theory.landmarks import NEAR, SignPattern, Stretch, sign_pattern, stretches
 
 Kind = Literal["minimum", "maximum", "inflection", "flat"]
-Trend = Literal["increasing", "decreasing", "constant"]
-Bend = Literal["convex", "concave", "linear"]
 
 _SHOWN = 10.0  # what is listed of a function that oscillates for ever
 _BESIDE = 1e-12
