@@ -50,3 +50,15 @@ class EdgewiseWarning(UserWarning):
 
 class PrecisionWarning(EdgewiseWarning):
     """A number was computed, but with a larger error than usual; the message says how large."""
+
+
+class ModelError(EdgewiseError):
+    """A model or a batch that cannot be read, initialised or changed as it is."""
+
+
+class TraceError(ModelError):
+    """The order of a model's layers could not be found out."""
+
+
+class TailoringError(EdgewiseError):
+    """No transformation of this activation meets the target."""
