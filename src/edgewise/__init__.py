@@ -12,27 +12,44 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from edgewise import errors as errors
+    from edgewise import init as init
+    from edgewise import models as models
     from edgewise import nn as nn
     from edgewise import testing as testing
     from edgewise import theory as theory
     from edgewise.activations import Activation as Activation
     from edgewise.activations import CallablePackage
     from edgewise.activations import activation as activation
+    from edgewise.init.report import InitReport as InitReport
+    from edgewise.init.swap import swap_ as swap_
+    from edgewise.measure.diagnose import diagnose as diagnose
+    from edgewise.measure.diagnosis import Diagnosis as Diagnosis
+    from edgewise.measure.monitor import Monitor as Monitor
     from edgewise.measure.simulate import simulate as simulate
     from edgewise.theory.analysis import Analysis as Analysis
     from edgewise.theory.analysis import analyze as analyze
+    from edgewise.theory.gain import gain as gain
 
     activations: CallablePackage
 
 _HOME = {
     "Activation": ("edgewise.activations", "Activation"),
     "Analysis": ("edgewise.theory.analysis", "Analysis"),
+    "Diagnosis": ("edgewise.measure.diagnosis", "Diagnosis"),
+    "InitReport": ("edgewise.init.report", "InitReport"),
+    "Monitor": ("edgewise.measure.monitor", "Monitor"),
     "activation": ("edgewise.activations", "activation"),
     "activations": ("edgewise.activations", None),
     "analyze": ("edgewise.theory.analysis", "analyze"),
+    "diagnose": ("edgewise.measure.diagnose", "diagnose"),
     "errors": ("edgewise.errors", None),
+    "gain": ("edgewise.theory.gain", "gain"),
+    "init": ("edgewise.init", None),
+    "models": ("edgewise.models", None),
     "nn": ("edgewise.nn", None),
     "simulate": ("edgewise.measure.simulate", "simulate"),
+    "swap_": ("edgewise.init.swap", "swap_"),
+    "tailor": ("edgewise.tailor", None),
     "testing": ("edgewise.testing", None),
     "theory": ("edgewise.theory", None),
 }
@@ -40,12 +57,21 @@ _HOME = {
 __all__ = [
     "Activation",
     "Analysis",
+    "Diagnosis",
+    "InitReport",
+    "Monitor",
     "activation",
     "activations",
     "analyze",
+    "diagnose",
     "errors",
+    "gain",
+    "init",
+    "models",
     "nn",
     "simulate",
+    "swap_",
+    "tailor",
     "testing",
     "theory",
 ]
