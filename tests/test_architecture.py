@@ -22,6 +22,7 @@ RANK = {
     "measure": 3,
     "init": 3,
     "data": 3,
+    "models": 3,
     "train": 4,
     "studies": 5,
     "report": 6,
