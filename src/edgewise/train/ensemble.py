@@ -97,10 +97,17 @@ class Parameters:
         """The six tensors, in the order of the fields."""
         return self.first, self.first_bias, self.hidden, self.hidden_bias, self.last, self.last_bias
 
+    def layers(self) -> tuple[Tensor, ...]:
+        """Views of every layer, input to output: all weights [member, fan-in, unit], then all biases [member, 1, unit].
+
+        Back-propagation to these, not to the six tensors, spares it putting the layers' gradients together.
+        """
+        weights = (self.first, *self.hidden.unbind(0), self.last)
+        return (*weights, self.first_bias, *self.hidden_bias.unbind(0), self.last_bias)
+
     def members_finite(self) -> Tensor:
         """Which members hold finite numbers only, none so large that a layer's norm overflows; bool [member]."""
-        norms = [torch.linalg.vector_norm(t, dim=(-2, -1)) for t in self.tensors()]  # [member] or [layer, member]
-        return torch.stack([torch.isfinite(norm).reshape(-1, norm.shape[-1]).all(0) for norm in norms]).all(0)
+        return members_finite(self.layers())
 
     def select(self, members: Tensor) -> Parameters:
         """A copy of those members, by index."""
@@ -185,11 +192,22 @@ def rates(shape: Shape, members: Sequence[Member], like: Parameters) -> Paramete
     return Parameters(w[0], b[0], w[1:-1], b[1:-1], w[-1], b[-1])
 
 
+def members_finite(layers: Sequence[Tensor]) -> Tensor:
+    """Which members hold finite numbers only in tensors [member, ...], no norm overflowing; bool [member]."""
+    return torch.isfinite(torch.stack([torch.linalg.vector_norm(t, dim=(-2, -1)) for t in layers])).all(0)
+
+
 def forward(activation: Activation, parameters: Parameters, inputs: Tensor) -> Tensor:
     """Outputs [member, example, output] for inputs [member, example, feature], or [example, feature] fed to all."""
-    p = parameters
-    x = inputs.expand(p.first.shape[0], -1, -1) if inputs.dim() == 2 else inputs
-    z = torch.baddbmm(p.first_bias, x, p.first)
-    for weight, bias in zip(p.hidden.unbind(0), p.hidden_bias.unbind(0), strict=True):
+    return forward_layers(activation, parameters.layers(), inputs)
+
+
+def forward_layers(activation: Activation, layers: Sequence[Tensor], inputs: Tensor) -> Tensor:
+    """`forward` for the tensors of `Parameters.layers`."""
+    depth = len(layers) // 2
+    weights, biases = layers[:depth], layers[depth:]
+    x = inputs.expand(weights[0].shape[0], -1, -1) if inputs.dim() == 2 else inputs
+    z = torch.baddbmm(biases[0], x, weights[0])
+    for weight, bias in zip(weights[1:], biases[1:], strict=True):
         z = torch.baddbmm(bias, activation(z), weight)
-    return torch.baddbmm(p.last_bias, activation(z), p.last)
+    return z

@@ -1,194 +1,42 @@
-"""Training an ensemble by stochastic gradient descent with momentum; a member that diverges is frozen and named."""
+"""Stochastic gradient descent with momentum, for all members of an ensemble at once."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
-
-from edgewise.activations import Activation
-from edgewise.data.dataset import Split
-from edgewise.errors import DomainError
-from edgewise.measure.denormals import flushed_denormals
-from edgewise.train.ensemble import Member, Parameters, Shape, forward, initialise, rates
-
-LOSS_BOUND = 1e3
-"""A mean cross-entropy above this (a guess among 10 classes has 2.3) counts as divergence."""
 
 
 @dataclass(frozen=True)
-class Training:
-    """What came out of training an ensemble.
+class SGD:
+    """Heavy ball: ``v = momentum v + gradient; parameters -= rate v``."""
 
-    parameters: at the end; of a diverged member, as they were when it was frozen.
-    loss: mean cross-entropy of the batch before each step, [step, member]; nan from the step of divergence on.
-    diverged_at: per member, the step (from 1) whose loss or gradient was not finite or beyond LOSS_BOUND; 0 for none.
-    """
+    momentum: float = 0.9
 
-    parameters: Parameters
-    loss: Tensor
-    diverged_at: Tensor
+    slots = 1
+    """Numbers kept for each parameter: v."""
 
-    @property
-    def diverged(self) -> Tensor:
-        """Which members diverged, bool [member]."""
-        return self.diverged_at > 0
+    @torch.no_grad()
+    def step_(
+        self,
+        layers: Sequence[Tensor],
+        gradients: Sequence[Tensor],
+        kept: Sequence[Sequence[Tensor]],
+        rates: Sequence[Tensor],
+        alive: Tensor,
+        *,
+        step: int,
+        scale: float,
+    ) -> None:
+        """One step in place; members that are not `alive` stay where they are.
 
-
-def train(
-    activation: Activation,
-    shape: Shape,
-    members: Sequence[Member],
-    data: Split,
-    *,
-    steps: int,
-    batch: int,
-    momentum: float = 0.9,
-    warmup: int = 0,
-    decay: bool = False,
-    device: torch.device | str = "cpu",
-    dtype: torch.dtype = torch.float32,
-    on_step: Callable[[int], None] | None = None,
-) -> Training:
-    """Minimises each member's cross-entropy; members never influence one another.
-
-    Every member passes through the data in its own seed's order, in batches of `batch` examples, reshuffled each time.
-    momentum: heavy ball, ``v = momentum v + gradient; parameters -= rate v``. warmup: steps over which the learning
-    rate rises linearly from 0; decay: whether it then falls to 0 along half a cosine. on_step: called with the steps
-    done.
-
-    Raises DomainError for numbers out of range.
-    """
-    if batch < 1 or batch > len(data) or steps < 1 or not 0.0 <= momentum < 1.0 or not 0 <= warmup <= steps:
-        raise DomainError(
-            f"steps={steps}, batch={batch}, momentum={momentum}, warmup={warmup} given, expected steps >= 1, "
-            f"1 <= batch <= {len(data)}, 0 <= momentum < 1, 0 <= warmup <= steps"
-        )
-    inputs, labels = data.inputs.to(device=device, dtype=dtype), data.labels.to(device)
-    everyone = torch.arange(len(members), device=device)
-    final = initialise(shape, members, dtype=dtype, device=device)
-    still = Parameters(*(torch.zeros_like(t) for t in final.tensors()))
-    state = _State(everyone, final.select(everyone), still, rates(shape, members, final))
-    order = _Order([m.seed for m in members], len(data), batch)
-    diverged_at = torch.zeros(len(members), dtype=torch.int64, device=device)
-    losses = torch.full((steps, len(members)), torch.nan, dtype=dtype, device=device)
-
-    with flushed_denormals():
-        for step in range(1, steps + 1):
-            rows = order.next().to(device)[state.members]
-            loss, gradients, alive = _slope(activation, state, inputs[rows], labels[rows], diverged_at)
-            losses[step - 1, state.members] = torch.where(alive, loss, torch.nan)
-            lost = state.members[~alive]
-            diverged_at[lost] = torch.where(diverged_at[lost] > 0, diverged_at[lost], step)
-            _descend(state, gradients, alive, momentum, _schedule(step, steps, warmup, decay))
-            if int(alive.sum()) <= _WORTH_KEEPING * len(state.members):
-                with torch.no_grad():
-                    final.store(lost, state.only(~alive).parameters)
-                state = state.only(alive)
-            if on_step is not None:
-                on_step(step)
-            if len(state.members) == 0:
-                break
-    if on_step is not None and step < steps:
-        on_step(steps)
-
-    with torch.no_grad():
-        final.store(state.members, state.parameters)
-    diverged_at = torch.where(final.members_finite() | (diverged_at > 0), diverged_at, steps)
-    return Training(final, losses.cpu(), diverged_at.cpu())
-
-
-_WORTH_KEEPING = 0.75
-"""Frozen members are taken out of the ensemble once at most this share of it still learns."""
-
-
-@dataclass(frozen=True)
-class _State:
-    """The members that are still in the ensemble, by index; their parameters (autograd leaves), velocity and rates."""
-
-    members: Tensor
-    parameters: Parameters
-    velocity: Parameters
-    rates: Parameters
-
-    def __post_init__(self) -> None:
-        for tensor in self.parameters.tensors():
-            tensor.requires_grad_(True)
-
-    def only(self, wanted: Tensor) -> _State:
-        """A copy with the members where `wanted` is true."""
-        chosen = torch.nonzero(wanted).flatten()
-        with torch.no_grad():
-            parts = [p.select(chosen) for p in (self.parameters, self.velocity, self.rates)]
-        return _State(self.members[chosen], *parts)
-
-
-def _schedule(step: int, steps: int, warmup: int, decay: bool) -> float:
-    """The learning rate of a step relative to its full value."""
-    if step <= warmup:
-        return step / (warmup + 1)
-    return 0.5 * (1.0 + math.cos(math.pi * (step - 1 - warmup) / (steps - warmup))) if decay else 1.0
-
-
-def _slope(
-    activation: Activation, state: _State, inputs: Tensor, labels: Tensor, diverged_at: Tensor
-) -> tuple[Tensor, tuple[Tensor, ...], Tensor]:
-    """Each member's loss, the gradients of all, and which members are (still) fine."""
-    parameters = state.parameters.tensors()
-    outputs = forward(activation, state.parameters, inputs)
-    loss = functional.cross_entropy(outputs.mT, labels, reduction="none").mean(1)
-    alive = (diverged_at[state.members] == 0) & (loss <= LOSS_BOUND)  # nan compares false
-    gradients = torch.autograd.grad(torch.where(alive, loss, 0.0).sum(), parameters)
-    alive &= Parameters(*gradients).members_finite()
-    return loss.detach(), gradients, alive
-
-
-@torch.no_grad()
-def _descend(state: _State, gradients: tuple[Tensor, ...], alive: Tensor, momentum: float, scale: float) -> None:
-    """One heavy-ball step in place; what moves a frozen member is set to 0 by choice, since 0 * nan is nan."""
-    keep = alive[:, None, None]
-    everyone = bool(alive.all())
-    parts = (state.parameters.tensors(), state.velocity.tensors(), gradients, state.rates.tensors())
-    for p, v, g, rate in zip(*parts, strict=True):
-        v.mul_(momentum).add_(g)
-        if not everyone:
-            v.copy_(torch.where(keep, v, 0.0))
-        p.addcmul_(v, rate, value=-scale)
-
-
-class _Order:
-    """Batches of row numbers [member, example]: a new permutation per seed and pass; an incomplete batch is dropped."""
-
-    def __init__(self, seeds: Sequence[int], examples: int, batch: int) -> None:
-        self._generators = {seed: torch.Generator().manual_seed(seed + 2**32) for seed in seeds}
-        self._index = {seed: i for i, seed in enumerate(self._generators)}
-        self._member = torch.tensor([self._index[seed] for seed in seeds])
-        self._examples, self._batch, self._start = examples, batch, examples
-
-    def next(self) -> Tensor:
-        if self._start + self._batch > self._examples:
-            self._rows = torch.stack([torch.randperm(self._examples, generator=g) for g in self._generators.values()])
-            self._start = 0
-        rows = self._rows[:, self._start : self._start + self._batch]
-        self._start += self._batch
-        return rows[self._member]
-
-
-@torch.no_grad()
-def accuracy(activation: Activation, parameters: Parameters, data: Split) -> tuple[Tensor, Tensor]:
-    """Share of right answers and mean cross-entropy of each member, [member], on the CPU.
-
-    An output that is not finite is a wrong answer, and its loss is nan.
-    """
-    p = parameters.first
-    with flushed_denormals():
-        outputs = forward(activation, parameters, data.inputs.to(device=p.device, dtype=p.dtype))
-    labels = data.labels.to(p.device).expand(len(p), -1)
-    usable = torch.isfinite(outputs).all(2)
-    right = (outputs.argmax(2) == labels) & usable
-    loss = functional.cross_entropy(outputs.mT, labels, reduction="none").mean(1)
-    return right.float().mean(1).cpu(), torch.where(usable.all(1), loss, torch.nan).cpu()
+        layers, gradients: [member, ...]; kept: v of each; rates: [member, 1, 1]; scale: multiplies every rate.
+        """
+        keep = None if bool(alive.all()) else alive[:, None, None]
+        for p, g, v, rate in zip(layers, gradients, kept[0], rates, strict=True):
+            v.mul_(self.momentum).add_(g)
+            if keep is not None:
+                v.copy_(torch.where(keep, v, 0.0))  # by choice, since 0 * nan is nan
+            p.addcmul_(v, rate, value=-scale)
