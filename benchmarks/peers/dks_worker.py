@@ -1,8 +1,10 @@
-"""dks: the local Q-map slope and C-map slope of an activation at unit variance, by its 100,000-node quadrature."""
+"""dks: slopes of an activation's maps at unit variance, by its 100,000-node quadrature, and transformed activations."""
 
 from __future__ import annotations
 
+import functools
 import time
+from importlib import metadata
 from typing import Any
 
 from dks.base import activation_transform as dks
@@ -20,4 +22,20 @@ def slopes(activation: str) -> dict[str, Any]:
     return {"seconds": time.perf_counter() - start, "values": [float(second), float(parallel), float(perpendicular)]}
 
 
-serve({"slopes": slopes})
+def transformed(activation: str, method: str, depth: int) -> dict[str, Any]:
+    """Its parameters for a plain chain of `depth` nonlinear layers, DKS or TAT with the package's default targets."""
+    start = time.perf_counter()
+    found = dks._get_activations_params(
+        [activation],
+        method=method,
+        subnet_max_func=lambda x, r_fn: functools.reduce(lambda value, _: r_fn(value), range(depth), x),
+    )
+    parameters = {name: float(value) for name, value in found[activation].items()}
+    return {"seconds": time.perf_counter() - start, "parameters": parameters}
+
+
+def version() -> dict[str, Any]:
+    return {"seconds": 0.0, "version": metadata.version("dks")}
+
+
+serve({"slopes": slopes, "transformed": transformed, "version": version})

@@ -6,15 +6,17 @@ Members share their shape and activation; everything else (random seed, initial 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from edgewise.activations import Activation
 from edgewise.errors import DomainError
+
+Elementwise = Callable[[Tensor], Tensor]
+"""An `Activation`, or any other elementwise function that autograd can differentiate."""
 
 
 @dataclass(frozen=True)
@@ -197,12 +199,12 @@ def members_finite(layers: Sequence[Tensor]) -> Tensor:
     return torch.isfinite(torch.stack([torch.linalg.vector_norm(t, dim=(-2, -1)) for t in layers])).all(0)
 
 
-def forward(activation: Activation, parameters: Parameters, inputs: Tensor) -> Tensor:
+def forward(activation: Elementwise, parameters: Parameters, inputs: Tensor) -> Tensor:
     """Outputs [member, example, output] for inputs [member, example, feature], or [example, feature] fed to all."""
     return forward_layers(activation, parameters.layers(), inputs)
 
 
-def forward_layers(activation: Activation, layers: Sequence[Tensor], inputs: Tensor) -> Tensor:
+def forward_layers(activation: Elementwise, layers: Sequence[Tensor], inputs: Tensor) -> Tensor:
     """`forward` for the tensors of `Parameters.layers`."""
     depth = len(layers) // 2
     weights, biases = layers[:depth], layers[depth:]

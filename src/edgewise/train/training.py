@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from edgewise.activations import Activation
 from edgewise.data.dataset import Split
 from edgewise.errors import DomainError
 from edgewise.measure.denormals import flushed_denormals
 from edgewise.train.adam import Adam
 from edgewise.train.ensemble import (
+    Elementwise,
     Member,
     Parameters,
     Shape,
@@ -52,7 +52,7 @@ class Training:
 
 
 def train(
-    activation: Activation,
+    activation: Elementwise,
     shape: Shape,
     members: Sequence[Member],
     data: Split,
@@ -154,7 +154,7 @@ def _schedule(step: int, steps: int, warmup: int, decay: bool) -> float:
 
 
 def _slope(
-    activation: Activation, state: _State, inputs: Tensor, labels: Tensor, diverged_at: Tensor
+    activation: Elementwise, state: _State, inputs: Tensor, labels: Tensor, diverged_at: Tensor
 ) -> tuple[Tensor, tuple[Tensor, ...], Tensor]:
     """Each member's loss, the gradients of all, and which members are (still) fine."""
     outputs = forward_layers(activation, state.layers, inputs)
@@ -184,7 +184,7 @@ class _Order:
 
 
 @torch.no_grad()
-def accuracy(activation: Activation, parameters: Parameters, data: Split) -> tuple[Tensor, Tensor]:
+def accuracy(activation: Elementwise, parameters: Parameters, data: Split) -> tuple[Tensor, Tensor]:
     """Share of right answers and mean cross-entropy of each member, [member], on the CPU.
 
     An output that is not finite is a wrong answer, and its loss is nan.
