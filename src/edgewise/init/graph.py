@@ -18,8 +18,9 @@ Kind = Literal[
     "embedding",  # a table looked up by integers
     "activation",  # an elementwise nonlinearity of one tensor, by module or by functions
     "norm",  # layer, RMS, batch, group, instance normalisation
-    "attention",  # a weighted average of values: a whole attention module, or attention weights times values
-    "weights",  # the softmax that gives attention weights
+    "attention",  # a weighted average of values; its inputs are (query, key, value, ...) or (weights, values)
+    "weights",  # a softmax: attention weights, or the probabilities of classes
+    "matmul",  # a matrix product of two tensors of the model: queries with keys
     "add",  # a sum of tensors of the model: a residual connection, a position embedding
     "multiply",  # a product of tensors of the model: a gate
     "scale",  # times a known number

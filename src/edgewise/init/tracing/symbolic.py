@@ -1,0 +1,164 @@
+"""The front end that reads a model without running it: torch.fx."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+
+from edgewise.init.graph import ModelGraph
+from edgewise.init.models import call_arguments
+from edgewise.init.tracing import functions
+from edgewise.init.tracing.modules import Layer, leaves
+from edgewise.init.tracing.reader import Operand, Reader, Signal, Unknown, Weights
+
+
+class LeafTracer(fx.Tracer):
+    """Stops at the modules that are one node."""
+
+    def __init__(self, leaf_names: Mapping[str, Layer]) -> None:
+        super().__init__()
+        self._leaf_names = leaf_names
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return module_qualified_name in self._leaf_names
+
+
+def read(model: nn.Module, batch: object = None) -> ModelGraph:
+    """The graph of a model by torch.fx. Raises whatever stops torch.fx: control flow that depends on values, ..."""
+    known = leaves(model)
+    if "" in known:
+        return _single(model, known[""])
+    with untouched(model), torch.no_grad(), plain_attention():
+        constants = defaults(model, batch)
+        traced = LeafTracer(known).trace(model, concrete_args=constants)
+        return _Interpreter(model, known, constants).run(traced)
+
+
+def defaults(model: nn.Module, batch: object) -> dict[str, Any]:
+    """The arguments of forward that a call leaves at their defaults: all that have one, or that the batch lacks."""
+    signature = inspect.signature(model.forward)
+    given: set[str] = set()
+    if batch is not None:
+        args, kwargs = call_arguments(batch)
+        given = set(signature.bind_partial(*args, **kwargs).arguments)
+    return {
+        name: p.default
+        for name, p in signature.parameters.items()
+        if p.default is not inspect.Parameter.empty and name not in given
+    }
+
+
+@contextmanager
+def untouched(model: nn.Module) -> Iterator[None]:
+    """Takes away the constants that torch.fx hangs on a model while it traces it."""
+    before = set(model.__dict__) | set(model._buffers)
+    try:
+        yield
+    finally:
+        for name in [*model.__dict__, *model._buffers]:
+            if name not in before and re.fullmatch(r"_(tensor_constant|torchbind_obj)\d+", name):
+                delattr(model, name)
+
+
+@contextmanager
+def plain_attention() -> Iterator[None]:
+    """Keeps torch's transformer layers from running as one fused function."""
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
+
+
+def _single(model: nn.Module, layer: Layer) -> ModelGraph:
+    """A model that is one layer."""
+    reader = Reader(model)
+    names = [n for n, p in inspect.signature(model.forward).parameters.items() if p.default is inspect.Parameter.empty]
+    step = reader.module("", model, layer, [Operand(reader.input(name)) for name in names])
+    reader.finish(step)
+    reader.output([Operand(step.result)] if isinstance(step.result, Signal) else [])
+    return reader.graph("torch.fx")
+
+
+class _Interpreter:
+    """Hands the calls of a traced graph to a `Reader`."""
+
+    def __init__(self, model: nn.Module, known: Mapping[str, Layer], constants: Mapping[str, Any]) -> None:
+        self._model = model
+        self._constants = constants
+        self._known = known
+        self._reader = Reader(model)
+        self._values: dict[fx.Node, Signal | Weights | Tensor | Unknown | None] = {}
+
+    def run(self, graph: fx.Graph) -> ModelGraph:
+        """Every node in order."""
+        for node in graph.nodes:
+            handle: Callable[[fx.Node], Any] = getattr(self, f"_{node.op}")
+            self._values[node] = handle(node)
+        return self._reader.graph("torch.fx")
+
+    def _placeholder(self, node: fx.Node) -> Signal | Unknown:
+        if re.sub(r"_\d+$", "", str(node.target)) in self._constants:  # torch.fx numbers the arguments it was given
+            return Unknown()
+        return self._reader.input(str(node.target).lstrip("*"))
+
+    def _get_attr(self, node: fx.Node) -> Weights | Tensor | Unknown:
+        found: Any = self._model
+        for part in str(node.target).split("."):
+            found = getattr(found, part)
+        if not isinstance(found, Tensor):
+            return Unknown()
+        return self._reader.parameter(found) or found
+
+    def _call_module(self, node: fx.Node) -> Signal | Weights | None:
+        name = str(node.target)
+        module = self._model.get_submodule(name)
+        step = self._reader.module(name, module, self._known[name], self._given((node.args, node.kwargs)))
+        self._reader.finish(step)
+        if getattr(module, "inplace", False) and node.args and isinstance(node.args[0], fx.Node):
+            self._values[node.args[0]] = step.result
+        return step.result
+
+    def _call_function(self, node: fx.Node) -> Signal | Weights | Unknown | None:
+        target: Any = node.target
+        if target is getattr:
+            target = f"get_{node.args[1]}"
+        args, kwargs = self._given(node.args), self._given(node.kwargs)
+        step = self._reader.function(target, args, kwargs, self._where(node))
+        self._reader.finish(step)
+        if functions.in_place(node.target, dict(node.kwargs)) and node.args and isinstance(node.args[0], fx.Node):
+            self._values[node.args[0]] = step.result
+        return step.result if step.result is not None else Unknown()
+
+    _call_method = _call_function
+
+    def _output(self, node: fx.Node) -> None:
+        self._reader.output(self._given(node.args))
+
+    def _where(self, node: fx.Node) -> str:
+        stack = node.meta.get("nn_module_stack") or {}
+        last = next(reversed(stack.values()), ("", None)) if stack else ("", None)
+        return str(last[0])
+
+    def _given(self, value: Any) -> Any:
+        if isinstance(value, fx.Node):
+            known = self._values.get(value)
+            return Operand(known) if isinstance(known, Signal | Weights) else known
+        if isinstance(value, tuple | list):
+            return (
+                type(value)(self._given(item) for item in value)
+                if type(value) in (tuple, list)
+                else tuple(self._given(item) for item in value)
+            )
+        if isinstance(value, dict):
+            return {key: self._given(item) for key, item in value.items()}
+        if isinstance(value, slice):
+            return slice(self._given(value.start), self._given(value.stop), self._given(value.step))
+        return value
