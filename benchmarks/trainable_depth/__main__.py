@@ -11,9 +11,7 @@ from typing import Any
 
 import click
 
-from benchmarks.trainable_depth.settings import ACTIVATIONS, DEPTHS, SCHEMES, Cell, Settings
-
-CELLS = Path(".benchmarks") / "trainable_depth"
+from benchmarks.trainable_depth.settings import ACTIVATIONS, CELLS, DEPTHS, SCHEMES, Cell, Settings
 
 
 @click.group(invoke_without_command=True)

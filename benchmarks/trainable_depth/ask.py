@@ -62,7 +62,7 @@ def ask(depths: Sequence[int] = DEPTHS) -> dict[str, Any]:
 def _anyinit(depths: Sequence[int]) -> tuple[str, dict[str, Any]]:
     python = environment("anyinit")
     sys.path.extend(str(path) for path in python.parents[1].glob("lib/python3*/site-packages"))
-    import anyinit
+    import anyinit  # type: ignore[import-not-found]
 
     for module in (MRePU2, ReLU2, RePU3):
         anyinit.register_activation(module)

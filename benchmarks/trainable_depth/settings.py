@@ -8,6 +8,8 @@ from typing import Any
 ACTIVATIONS = ("relu", "gelu", "silu", "tanh", "relu2", "mrepu(p=2)", "repu(p=3)")
 SCHEMES = ("pytorch", "he", "anyinit", "dks", "tat", "critical", "tailored")
 DEPTHS = (10, 50, 100)
+CELLS = ".benchmarks/trainable_depth"
+"""Where cells lie unless told otherwise."""
 OURS = ("critical", "tailored")
 TITLES = {
     "pytorch": "PyTorch default",

@@ -67,8 +67,10 @@ def _critical(activation: str, shape: Shape) -> Start:
 
 
 def _tailored(activation: str, shape: Shape) -> Start:
+    from edgewise.tailor import tailor  # the other schemes do not wait for it
+
     try:
-        tailored = ew.tailor(activation, depth=shape.depth, width=shape.width)
+        tailored = tailor(activation, depth=shape.depth, width=shape.width)
     except EdgewiseError as error:
         raise NoAnswer(str(error)) from error
     begin = _recommended(tailored, shape)
@@ -175,13 +177,13 @@ def _scaled_uniform_orthogonal(shape: Shape, members: Sequence[Member]) -> Param
     for seed in {m.seed for m in members}:
         generator = torch.Generator().manual_seed(seed)
         first = matrix(shape.inputs, shape.width, generator)
-        hidden = [matrix(shape.width, shape.width, generator) for _ in range(shape.depth - 1)]
-        drawn[seed] = first, torch.stack(hidden), matrix(shape.width, shape.outputs, generator)
-    first, hidden, last = zip(*(drawn[m.seed] for m in members), strict=True)
+        middle = torch.stack([matrix(shape.width, shape.width, generator) for _ in range(shape.depth - 1)])
+        drawn[seed] = first, middle, matrix(shape.width, shape.outputs, generator)
+    firsts, hidden, lasts = zip(*(drawn[m.seed] for m in members), strict=True)
     count, n = len(members), shape.width
     return Parameters(
-        torch.stack(first), torch.zeros(count, 1, n), torch.stack(hidden, dim=1),
-        torch.zeros(shape.depth - 1, count, 1, n), torch.stack(last), torch.zeros(count, 1, shape.outputs),
+        torch.stack(firsts), torch.zeros(count, 1, n), torch.stack(hidden, dim=1),
+        torch.zeros(shape.depth - 1, count, 1, n), torch.stack(lasts), torch.zeros(count, 1, shape.outputs),
     )  # fmt: skip
 
 
