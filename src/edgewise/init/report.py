@@ -35,6 +35,7 @@ class ParameterRecord:
     kernel: float | None = None
     reason: str = ""
     shared_with: tuple[str, ...] = ()
+    constant: float | None = None
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,6 @@ class LayerCheck:
 
     predicted: None where the theory says nothing. measured: mean of z**2 over samples, units and positions, after any
     correction. factor: what `correct=True` multiplied the layer's weight by; 1 where nothing was corrected.
-    spread: relative standard deviation of `measured` over random weights that the layer's own width allows for.
     """
 
     layer: str
@@ -51,7 +51,6 @@ class LayerCheck:
     predicted: float | None
     measured: float
     factor: float = 1.0
-    spread: float | None = None
 
     @property
     def ratio(self) -> float | None:

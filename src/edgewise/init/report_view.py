@@ -48,7 +48,10 @@ def _layers(report: InitReport) -> Table:
     for layer, records in _by(report.initialised, lambda r: r.layer):
         first = next((r for r in records if r.c_w is not None), records[0])
         numbers = (first.fan_in, first.c_w, first.c_b, first.std, first.kernel)
-        table.add_row(layer, first.fed_by, *("" if x is None else f"{x:.4g}" for x in numbers))
+        cells = ["" if x is None else f"{x:.4g}" for x in numbers]
+        if first.std is None and first.constant is not None:
+            cells[3] = f"= {first.constant:.4g}"
+        table.add_row(layer, first.fed_by, *cells)
     return table
 
 

@@ -1,0 +1,485 @@
+"""The kernel on its way through a model: each tensor's second moment, and from it the variances of every layer.
+
+`propagate` walks a graph once, in order. Every layer that may be initialised gets C_W and C_b from `choices`; every
+other one (frozen, tied to an embedding, parametrised) is predicted from the values it has.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from edgewise.init import apply, fans
+from edgewise.init.choices import Rules
+from edgewise.init.graph import Kind, ModelGraph, Node
+from edgewise.init.report import ParameterRecord
+from edgewise.init.roles import Part, Roles, is_activation, roles
+from edgewise.init.signals import (
+    Signal,
+    added,
+    assumed,
+    concatenated,
+    dropped,
+    empirical,
+    gaussian,
+    kept_in_part,
+    multiplied,
+    normalised,
+    scaled,
+    through,
+)
+from edgewise.init.streams import described
+
+Norms = Literal["scale", "leave"]
+
+
+@dataclass(frozen=True)
+class Fill:
+    """New values for one parameter: `constant` + std x standard normal draws."""
+
+    std: float = 0.0
+    constant: float = 0.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an initialisation will do, before anything is written.
+
+    fills: by first parameter name. signals: the predicted law of every node. records: of parameters the graph reaches.
+    """
+
+    fills: Mapping[str, Fill]
+    signals: Mapping[str, Signal]
+    records: Mapping[str, ParameterRecord]
+    notes: tuple[str, ...]
+    output_kernel: float | None
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What is known of the data. mean_square: of every input that has no sample; samples: by the name of the node."""
+
+    mean_square: float = 1.0
+    samples: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+def propagate(
+    model: nn.Module,
+    graph: ModelGraph,
+    *,
+    inputs: Inputs,
+    output_variance: float = 1.0,
+    norms: Norms = "scale",
+    untouched: Mapping[str, str] | None = None,
+    measured: Mapping[str, float] | None = None,
+) -> Plan:
+    """The kernel of every node of a graph, and the variance of every parameter that may be initialised.
+
+    untouched: parameters to leave, by first name, with the reason. measured: ratios of second moments, output over
+    input, of nodes about which theory says nothing (pooling, attention, what is unknown), where they were measured.
+    """
+    return _Walk(model, graph, inputs, output_variance, norms, untouched or {}, measured or {}).walk()
+
+
+UNCERTAIN: tuple[Kind, ...] = ("pool", "attention", "unknown", "reshape")
+"""Kinds whose second moment depends on how positions are correlated, so that it is measured where a sample is given."""
+
+
+class _Walk:
+    def __init__(
+        self, model: nn.Module, graph: ModelGraph, inputs: Inputs, output_variance: float, norms: Norms,
+        untouched: Mapping[str, str], measured: Mapping[str, float],
+    ) -> None:  # fmt: skip
+        self.model, self.graph, self.inputs, self.norms = model, graph, inputs, norms
+        self.untouched, self.measured = untouched, measured
+        self.modules = dict(model.named_modules())
+        self.tensors = dict(model.named_parameters(remove_duplicate=False))
+        self.first = apply.first_names(model)
+        self.fills: dict[str, Fill] = {}
+        self.roles: Roles = roles(graph, self._layer_scales())
+        self.rules = Rules(self.roles, width=self._smallest_fan(), output_variance=output_variance)
+        self.signals: dict[str, Signal] = {}
+        self.assumptions: dict[str, list[str]] = {}
+        self.records: dict[str, ParameterRecord] = {}
+        self.notes: list[str] = list(self.roles.notes)
+        self.roots = 0
+
+    def walk(self) -> Plan:
+        for node in self.graph.nodes:
+            self.signals[node.name] = self._signal(node)
+        outputs = [self.signals[n.name] for n in self.graph.of_kind("output")]
+        kernel = outputs[0].second if outputs and math.isfinite(outputs[0].second) else None
+        self.notes += described(self.graph, self.roles, self.signals)
+        self.notes += self._borders()
+        for what, where in self.assumptions.items():
+            more = f" and {len(where) - 2} more" if len(where) > 2 else ""
+            self.notes.append(f"assumed of {', '.join(where[:2])}{more} that it {what}; give sample= to measure it")
+        return Plan(self.fills, self.signals, self.records, tuple(dict.fromkeys(self.notes)), kernel)
+
+    # what is known before the walk
+
+    def _layer_scales(self) -> dict[str, float]:
+        """The mean squares of the parameters that a product of one tensor takes (LayerScale)."""
+        return {
+            node.name: math.prod(self._mean_square(p) for p in node.parameters)
+            for node in self.graph.of_kind("multiply")
+            if len(node.inputs) == 1 and node.parameters
+        }
+
+    def _smallest_fan(self) -> int | None:
+        found = []
+        for node in self.graph.of_kind("linear"):
+            fed_by_data = any(self.graph[name].kind == "input" for name in node.inputs)
+            weights = self._weights(node)
+            if weights and not fed_by_data and weights[0][0].blocks == 1:
+                found.append(weights[0][0].fan_in)
+        return max(1, int(min(found))) if found else None
+
+    def _weights(self, node: Node) -> list[tuple[fans.Weight, str, str | None]]:
+        """(fans, parameter, bias parameter) of a linear node, by first names; none where they are computed."""
+        if node.module is not None:
+            module = self.modules.get(node.module)
+            if module is None:
+                return []
+            prefix = f"{node.module}." if node.module else ""
+            own = dict(module.named_parameters(recurse=False))
+            return [
+                (w, self.first[prefix + w.name], self.first[prefix + w.bias] if w.bias in own and w.bias else None)
+                for w in (fans.weights(module) if own else ())
+                if w.name in own
+            ]
+        matrices = [p for p in node.parameters if p in self.tensors and self.tensors[p].ndim >= 2]
+        vectors = [p for p in node.parameters if p in self.tensors and self.tensors[p].ndim == 1]
+        if len(matrices) != 1:
+            return []
+        bias = self.first[vectors[0]] if vectors else None
+        return [(fans.matrix_fan(self.tensors[matrices[0]]), self.first[matrices[0]], bias)]
+
+    def _mean_square(self, parameter: str) -> float:
+        """Of what a parameter will hold: the plan's, or its present values'."""
+        name = self.first.get(parameter, parameter)
+        fill = self.fills.get(name)
+        if fill is not None:
+            return fill.std**2 + fill.constant**2
+        square: Tensor = self.tensors[name].detach().double().pow(2).mean()
+        return float(square)
+
+    def _borders(self) -> list[str]:
+        """What is not predicted at the borders of images."""
+        padded = [
+            node.name for node in self.graph.of_kind("linear")
+            if (module := self.modules.get(node.module or "")) is not None
+            and getattr(module, "padding_mode", None) == "zeros"
+            and any(size > 1 for size in getattr(module, "kernel_size", ()))
+            and getattr(module, "padding", 0) not in (0, "valid", (0,), (0, 0), (0, 0, 0))
+        ]  # fmt: skip
+        if not padded:
+            return []
+        return [
+            f"{len(padded)} convolution{'s pad' if len(padded) > 1 else ' pads'} with zeros: K is predicted away from "
+            "the border, where sums have fewer terms; the deeper, the further in this reaches (verify= measures it, "
+            "correct=True mends the mean)"
+        ]
+
+    # one node
+
+    def _signal(self, node: Node) -> Signal:
+        sources = [self.signals[name] for name in node.inputs if name in self.signals]
+        if node.kind == "input":
+            return self._input(node)
+        if node.kind == "embedding":
+            return self._embedding(node)
+        if not sources:
+            return assumed(1.0, node.detail or node.name, self._root())
+        if node.name in self.measured:
+            return kept_in_part(sources[-1], self.measured[node.name], exact=True)
+        first = sources[0]
+        match node.kind:
+            case "linear":
+                return self._linear(node, sources)
+            case "norm":
+                return self._norm(node, first)
+            case "attention":
+                return self._attention(node, sources)
+            case "activation":
+                if not is_activation(node):
+                    return first
+                assert node.activation is not None
+                words = _named(node.activation.spec, node)
+                found = through(first, node.activation, words)
+                if not math.isfinite(found.second):
+                    self.notes.append(
+                        f"{words}: its mean square at K={first.second:.4g} is infinite; 1 is taken instead"
+                    )
+                    return assumed(1.0, words, self._root())
+                return found
+            case "scale":
+                return scaled(first, node.factor if node.factor is not None else 1.0)
+            case "dropout":
+                return self._dropout(node, first)
+            case "add":
+                return self._sum(node, sources)
+            case "multiply":
+                return self._product(node, sources)
+            case "concatenate":
+                return concatenated(sources, " and ".join(dict.fromkeys(s.words for s in sources)))
+            case "pool":
+                self._assume(
+                    node, "keeps its mean square: an average over positions lowers it as they are less correlated"
+                )
+                return replace(first, exact=False)
+            case "reshape":
+                if "pad" in node.detail.lower():
+                    self._assume(node, "keeps its mean square, though what it pads with has another")
+                return first
+            case "weights" | "output":
+                return first
+            case _:
+                return self._unknown(node, first)
+
+    def _root(self) -> int:
+        self.roots += 1
+        return self.roots
+
+    def _assume(self, node: Node, what: str) -> None:
+        self.assumptions.setdefault(what, []).append(_named(node.detail or node.kind, node))
+
+    def _input(self, node: Node) -> Signal:
+        sample = self.inputs.samples.get(node.name)
+        if sample is not None and sample.is_floating_point():
+            return empirical(sample, "the input", self._root())
+        return assumed(self.inputs.mean_square, "the input", self._root())
+
+    def _embedding(self, node: Node) -> Signal:
+        tables = [p for p in node.parameters if p in self.tensors]
+        for name in tables:
+            self._left(
+                name, node, "the data", "an embedding: each row is looked up, not summed, so it keeps its values"
+            )
+        if not tables:
+            return assumed(1.0, _named("an embedding", node), self._root())
+        table = self.tensors[tables[0]]
+        return empirical(table, _named("embedding", node), self._root(), width=table.shape[-1])
+
+    def _dropout(self, node: Node, x: Signal) -> Signal:
+        module = self.modules.get(node.module) if node.module else None
+        p = float(getattr(module, "p", 0.0)) if module is not None else 0.0
+        if module is None:
+            self._assume(node, "drops nothing, since its rate cannot be read")
+        elif p > 0.0:
+            self.notes.append(
+                f"dropout p={p:g}: in training it multiplies the mean square by 1/(1-p) = {1 / (1 - p):.4g}"
+                if p < 1.0 else f"{node.name}: dropout with p=1 lets nothing through"
+            )  # fmt: skip
+        return dropped(x, p)
+
+    def _sum(self, node: Node, sources: list[Signal]) -> Signal:
+        terms = [self.signals[name] for name in node.inputs if name in self.signals]
+        terms += [self._of_parameter(p, node) for p in node.parameters if p in self.tensors]
+        if len(terms) == 1:
+            return terms[0]
+        found = added(terms, f"a sum ({node.name})")
+        residual = self.roles.residuals.get(node.name)
+        if residual is not None:
+            skip = self.signals[residual.skip if residual.projected else residual.fork]
+            scale = skip.stream if skip.stream is not None else skip.second
+            found = replace(found, stream=scale, words=f"the residual stream ({node.name})")
+        return found
+
+    def _product(self, node: Node, sources: list[Signal]) -> Signal:
+        if node.detail == "GLU" or node.detail == "glu":
+            from edgewise.activations import activation
+
+            gate = through(gaussian(sources[0].second, "a gate", self._root()), activation("sigmoid"), "a gate")
+            return multiplied([sources[0], gate], _named("GLU", node))
+        terms = [self.signals[name] for name in node.inputs if name in self.signals]
+        terms += [self._of_parameter(p, node) for p in node.parameters if p in self.tensors]
+        return terms[0] if len(terms) == 1 else multiplied(terms, f"a product ({node.name})")
+
+    def _of_parameter(self, name: str, node: Node) -> Signal:
+        """A parameter that is added or multiplied as it is."""
+        self._left(name, node, "nothing", f"used as it is in {node.detail or node.kind}; it keeps its values")
+        return empirical(self.tensors[name], name, self._root())
+
+    def _unknown(self, node: Node, x: Signal) -> Signal:
+        for name in node.parameters:
+            self._left(name, node, x.words, f"{node.detail or node.name} is not understood: left as it is")
+        self._assume(node, "keeps the mean square, since it is not understood")
+        return replace(x, exact=False, activation=None, kernel=None, gaussian=False, words=_named(node.detail, node))
+
+    # layers with parameters
+
+    def _linear(self, node: Node, sources: list[Signal]) -> Signal:
+        x = multiplied(sources, " times ".join(s.words for s in sources)) if len(sources) > 1 else sources[0]
+        weights = self._weights(node)
+        if not weights:
+            for name in node.parameters:
+                self._left(name, node, x.words, "its weight is computed from other parameters: left as it is")
+            self._assume(node, "gives mean square 1, since its weight is computed")
+            return gaussian(1.0, _named("linear", node), self._root(), exact=False)
+        weight, name, bias = weights[0]
+        return self._affine(node, weight, name, bias, x, self.roles.parts.get(node.name, Part()))
+
+    def _affine(self, node: Node, weight: fans.Weight, name: str, bias: str | None, x: Signal, part: Part) -> Signal:
+        fan = weight.fan_in
+        if name not in self.fills and name not in self.untouched and name not in self.records:
+            skip = self._skip(part)
+            free = bias is not None and bias not in self.untouched and bias not in self.fills
+            choice = self.rules.linear(part, x, skip, bias=free)
+            self.fills[name] = Fill(math.sqrt(choice.c_w / fan))
+            reason = "; ".join([choice.reason, *part.notes])
+            self._initialised(name, node, x, fan, choice.c_w, choice.c_b, choice.kernel, reason)
+            if free and bias is not None:
+                self.fills[bias] = Fill(math.sqrt(choice.c_b))
+                self._initialised(bias, node, x, fan, choice.c_w, choice.c_b, choice.kernel, reason)
+            elif bias is not None:
+                self._left(bias, node, x.words, self.untouched.get(bias, "set with another layer"))
+        else:
+            for each in (name, bias):
+                if each is not None:
+                    self._left(each, node, x.words, self.untouched.get(each, "its layer keeps its weight"))
+        c_w, c_b = fan * self._mean_square(name), self._mean_square(bias) if bias is not None else 0.0
+        out = gaussian(
+            c_w * x.second + c_b, _named("linear", node), self._root(), width=self._width(weight, name), exact=x.exact
+        )
+        if part.projection is not None:
+            out = replace(out, stream=x.stream)
+        return out
+
+    def _width(self, weight: fans.Weight, name: str) -> int:
+        shape = self.tensors[name].shape
+        outputs = shape[weight.output_axis]
+        return outputs * weight.blocks if weight.output_axis == 1 and len(shape) > 2 else outputs
+
+    def _attention(self, node: Node, sources: list[Signal]) -> Signal:
+        values = sources[2] if len(sources) > 2 else sources[-1]
+        module = self.modules.get(node.module) if node.module else None
+        weights = fans.weights(module) if module is not None else ()
+        self._assume(
+            node,
+            "passes its values on with their mean square: averaging lowers it where positions are less correlated",
+        )
+        if module is None or not weights:
+            for name in node.parameters:
+                self._left(name, node, values.words, f"{node.detail} is not understood: left as it is")
+            return replace(values, exact=False, gaussian=False, activation=None, words=_named("attention", node))
+        prefix = f"{node.module}." if node.module else ""
+        inside = Part("attention")
+        for weight, x in zip(weights, sources if len(weights) == 3 else [values], strict=False):
+            name = self.first[prefix + weight.name]
+            bias = self.first[prefix + weight.bias] if weight.bias else None
+            value = self._affine(node, weight, name, bias, x, inside)
+        output = getattr(module, "out_proj", None)
+        if not isinstance(output, nn.Linear):
+            return value
+        weight = fans.weights(output)[0]
+        mixed = replace(value, exact=False, gaussian=False, words=_named("attention (an average of values)", node))
+        bias = self.first[f"{prefix}out_proj.bias"] if output.bias is not None else None
+        part = self.roles.parts.get(node.name, Part())
+        return self._affine(node, weight, self.first[f"{prefix}out_proj.weight"], bias, mixed, part)
+
+    def _norm(self, node: Node, x: Signal) -> Signal:
+        module = self.modules.get(node.module) if node.module else None
+        names = [p for p in node.parameters if p in self.tensors]
+        weight = next((p for p in names if p.endswith("weight")), names[0] if names else None)
+        bias = next((p for p in names if p.endswith("bias")), names[1] if len(names) > 1 else None)
+        part = self.roles.parts.get(node.name, Part())
+        self._set_norm(node, x, part, weight, bias)
+        word = node.detail or "norm"
+        eps = getattr(module, "eps", None) or getattr(module, "variance_epsilon", None) or 1e-5
+        if "rms" in word.lower() and getattr(module, "eps", eps) is None:
+            eps = torch.finfo(torch.float32).eps
+        if module is not None and _uses_running_statistics(module, self.model):
+            return self._frozen_norm(node, module, x, weight, bias, eps)
+        found = normalised(x, self._held(weight), self._held(bias), eps=float(eps), centred="rms" not in word.lower())
+        if x.second < 10.0 * float(eps) and x.exact:
+            self.notes.append(f"{node.name}: its input has mean square {x.second:.3g}, near eps={float(eps):.3g}")
+        found = replace(found, words=_named(word, node))
+        return replace(found, stream=found.second) if part.projection is not None else found
+
+    def _set_norm(self, node: Node, x: Signal, part: Part, weight: str | None, bias: str | None) -> None:
+        wanted = self.rules.norm_weight(part, self._skip(part)) if self.norms == "scale" else None
+        if wanted is not None and weight is None:
+            self.notes.append(f"{node.name} has no weight that could be set; {wanted[1]}")
+        if wanted is not None and weight is not None and weight not in self.untouched and weight not in self.fills:
+            if weight in self.records:
+                return
+            square, reason = wanted
+            for name, value in ((weight, math.sqrt(square)), (bias, 0.0)):
+                if name is not None and name not in self.untouched:
+                    self.fills[name] = Fill(constant=value)
+                    self._initialised(name, node, x, None, None, None, square, reason, constant=value)
+            return
+        for name in (weight, bias):
+            if name is not None:
+                why = "norms='leave'" if self.norms == "leave" else "a norm that feeds no activation keeps its values"
+                self._left(name, node, x.words, self.untouched.get(name, why))
+
+    def _frozen_norm(
+        self, node: Node, module: nn.Module, x: Signal, weight: str | None, bias: str | None, eps: float
+    ) -> Signal:
+        """Batch normalisation in evaluation mode inside a model that trains: an affine map of running statistics."""
+        variance, mean = module.running_var, module.running_mean
+        assert isinstance(variance, Tensor)
+        assert isinstance(mean, Tensor)
+        self.notes.append(f"{node.name} is in evaluation mode: it applies its running statistics and resets nothing")
+        inverse = (variance.detach().double() + eps).rsqrt().cpu()
+        w = inverse if (held := self._held(weight)) is None else held.double().cpu() * inverse
+        b = -w * mean.detach().double().cpu()
+        b = b if (held := self._held(bias)) is None else b + held.double().cpu()
+        unit = torch.arange(len(x.values))
+        values = x.values * w[unit % len(w)] + b[unit % len(b)]
+        return replace(
+            x, second=float(values.pow(2).mean()), mean=float(values.mean()), draw=lambda: values, gaussian=False,
+            activation=None, kernel=None, stream=None, words=_named(node.detail, node),
+        )  # fmt: skip
+
+    def _held(self, name: str | None) -> Tensor | None:
+        """What a norm's parameter will hold."""
+        if name is None:
+            return None
+        fill = self.fills.get(self.first[name])
+        if fill is not None:
+            return torch.tensor([fill.constant], dtype=torch.float64)
+        return self.tensors[name]
+
+    # records
+
+    def _skip(self, part: Part) -> Signal | None:
+        residual = part.branch or part.projection
+        if residual is None:
+            return None
+        name = residual.skip if part.branch is not None and residual.projected else residual.fork
+        # a projection that runs after the branch keeps the scale of what both start from
+        return self.signals.get(name, self.signals.get(residual.fork))
+
+    def _initialised(
+        self, name: str, node: Node, x: Signal, fan: float | None, c_w: float | None, c_b: float | None,
+        kernel: float, reason: str, *, constant: float | None = None,
+    ) -> None:  # fmt: skip
+        std = self.fills[name].std if constant is None else None
+        self.records[name] = ParameterRecord(
+            name, node.name, tuple(self.tensors[name].shape), "initialised", x.words, fan, c_w, c_b,
+            std, kernel, reason, constant=constant,
+        )  # fmt: skip
+
+    def _left(self, name: str, node: Node, fed_by: str, reason: str) -> None:
+        first = self.first.get(name, name)
+        if first not in self.records and first in self.tensors:
+            reason = self.untouched.get(first, reason)
+            shape = tuple(self.tensors[first].shape)
+            self.records[first] = ParameterRecord(first, node.name, shape, "left", fed_by, reason=reason)
+
+
+def _named(what: str, node: Node) -> str:
+    return what if not what or node.name == what else f"{what} ({node.name})"
+
+
+def _uses_running_statistics(module: nn.Module, model: nn.Module) -> bool:
+    """Whether a norm applies stored statistics: one part in evaluation mode inside a model in training mode."""
+    return getattr(module, "running_var", None) is not None and model.training and not module.training
