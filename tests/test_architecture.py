@@ -20,6 +20,7 @@ RANK = {
     "testing": 2,
     "theory": 2,
     "measure": 3,
+    "tailor": 3,
     "init": 3,
     "data": 3,
     "models": 3,

@@ -91,6 +91,7 @@ class Facts:
     smoothness: k if the function is C^k but not C^(k+1) (-1: it jumps), math.inf if smooth.
     pieces: the function as piecewise trigonometric polynomial, where it is one.
     bandlimited: the function as sin(w x)/(w x) plus a polynomial, where it is one (sinc).
+    operating_point: (K, C_W, C_b) that it was made for (`ew.tailor`), else None.
     """
 
     formula: str
@@ -101,6 +102,7 @@ class Facts:
     smoothness: float = math.inf
     pieces: Pieces | None = None
     bandlimited: BandLimited | None = None
+    operating_point: tuple[float, float, float] | None = None
 
 
 @dataclass(frozen=True)

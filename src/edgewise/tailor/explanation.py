@@ -1,0 +1,86 @@
+"""What a tailored activation meets, and why it was taken, in plain sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from edgewise.activations import Activation
+from edgewise.tailor.leaky import correlation_map
+from edgewise.tailor.moments import moments
+from edgewise.tailor.subnetworks import Stack
+from edgewise.tailor.tailored import Candidate, Condition
+
+MET = 1e-8
+
+
+def conditions(a: Activation, c: Candidate, stack: Stack, tau: float) -> tuple[Condition, ...]:
+    """What the method of `c` aims at, evaluated at the numbers of `c`."""
+    m = moments(
+        a, torch.tensor([c.alpha], dtype=torch.float64), torch.tensor([c.beta], dtype=torch.float64),
+        offset=torch.tensor([c.delta], dtype=torch.float64),
+    )  # fmt: skip
+    square, mean = float(c.gamma**2 * m.s2[0]), float(c.gamma * (m.mean[0] + c.delta))
+    rows: list[tuple[str, float, float, float]] = [("<s^2>", 1.0, square, 1.0)]
+    if c.method in ("dks", "shift"):
+        slope = stack.layer_slope(c.zeta)
+        rows += [("<s>", 0.0, mean, 1.0), ("chi_parallel", 1.0, c.parallel, slope - 1.0)]
+        if c.method == "dks":
+            rows.append(("chi_perp", slope, c.perp, slope - 1.0))
+        else:
+            rows.append(("max(chi)", slope, max(c.perp, c.parallel, 1.0 / c.parallel), slope - 1.0))
+    elif c.method == "tat":
+        wanted = stack.layer_curvature(tau)
+        found = float(c.gamma**2 * m.curvature[0])
+        rows += [
+            ("chi_parallel", 1.0, c.parallel, wanted),
+            ("chi_perp", 1.0, c.perp, 1.0),
+            ("<s''^2>", wanted, found, wanted),
+        ]
+    else:
+        slope = a.parameters["a"]
+        reached = stack.correlation(lambda x: correlation_map(slope, x), 0.0)
+        rows += [("chi_parallel", 1.0, c.parallel, 1.0), ("chi_perp", 1.0, c.perp, 1.0), ("c(0)", c.zeta, reached, 1.0)]
+    return tuple(Condition(n, wanted, found, abs(found - wanted) <= MET * size) for n, wanted, found, size in rows)
+
+
+def reason(
+    given: Activation, best: Candidate, ranking: Sequence[Candidate], depth: int, width: int, enough: float
+) -> str:
+    """Which candidate was taken and why."""
+    name = given.spec
+    share = best.survival.share
+    networks = f"random networks of depth {depth} and width {width}"
+    if best.method == "leaky":
+        return (
+            f"{name} is made of two half-lines, for which DKS has no solution: TAT's leaky form replaces it by a leaky "
+            f"ReLU whose slope takes the correlation of unrelated inputs to {best.zeta:g} at the end of the network"
+        )
+    if best.method == "tat":
+        text = f"TAT solves for {name}: chi_parallel = chi_perp = 1, the curvature of the whole network {best.zeta:g}"
+    elif best.method == "dks":
+        text = (
+            f"DKS solves for {name}: mean 0, variance 1, chi_parallel = 1, the slope of the whole network {best.zeta:g}"
+        )
+    else:
+        text = (
+            f"DKS has no solution for {name}: as a substitute mean 0 and variance 1 are met and chi_parallel = "
+            f"{best.parallel:.7g} at K = 1, so that K changes by {best.parallel:.7g}^{depth} = "
+            f"{best.parallel**depth:.4g} over the depth where it starts a little off"
+        )
+    if share < enough:
+        return text + f"; even so only {100 * share:.0f} % of {networks} carry a signal through"
+    text += f"; {100 * share:.4g} % of {networks} carry a signal through, forward and backward"
+    larger = [c for c in ranking if c.zeta > best.zeta]
+    if larger:
+        nearest = max((c for c in larger), key=lambda c: (c.zeta == min(o.zeta for o in larger), c.survival.share))
+        text += f" (with slope {nearest.zeta:g} it would be {100 * nearest.survival.share:.0f} %)"
+    rivals = [c for c in ranking if c.zeta == best.zeta and c is not best]
+    if rivals:
+        shares = ", ".join(f"{100 * c.survival.share:.0f} % at beta = {c.beta:.3g}" for c in rivals)
+        text += (
+            f"; of {len(rivals) + 1} solutions this one has dchi_parallel/dK = {best.parallel_slope:.3g} at K = 1 "
+            f"(the others: {shares})"
+        )
+    return text
