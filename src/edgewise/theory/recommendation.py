@@ -36,8 +36,8 @@ class Initialisation:
     """How to initialise a plain network of one activation.
 
     c_w, c_b: weight variance x fan-in and bias variance of every hidden layer. k0: the kernel that the first layer
-    should give, K(1). principle: "half_stable", "scale_invariant", "k_star_zero", "k_star_zero_unstable" or
-    "least_bad".
+    should give, K(1). principle: "half_stable", "scale_invariant", "k_star_zero", "k_star_zero_unstable", "least_bad",
+    or "tailored" for an activation that was made for one kernel (`Facts.operating_point`).
     layers: how many layers K stays near k0 at infinite width (math.inf: no end was found); reason: all in a sentence.
     """
 
@@ -67,7 +67,7 @@ class Initialisation:
 def recommend(a: Activation | object, depth: int, *, width: int | None = None, skip: float = 0.0) -> Initialisation:
     """The initialisation that theory recommends for a network of `depth` layers.
 
-    A critical point where there is one: a half-stable K* or a scale-invariant line, else a stable K*=0, else an
+    The operating point of an activation that was made for one (`ew.tailor`). For others a critical point where there is one: a half-stable K* or a scale-invariant line, else a stable K*=0, else an
     unstable K*=0 with a K0 small enough for the depth (and the fluctuations at `width`); without any, the least bad
     choice: C_b=0 and the C_W and K0 that keep K within a decade for the most layers. skip: residual strength gamma.
     Raises DomainError when depth < 1, width < 1 or |skip| > 1, and NoInitialisationError where nothing helps.
@@ -77,6 +77,8 @@ def recommend(a: Activation | object, depth: int, *, width: int | None = None, s
     if width is not None:
         width = domain.neurons(width)
     gamma = domain.skip_strength(skip)
+    if a.facts.operating_point is not None:
+        return _tailored(a, depth, a.facts.operating_point, gamma)
     point = _preferred(a)
     if point is None:
         return _least_bad(a, depth, width, gamma)
@@ -90,6 +92,16 @@ def recommend(a: Activation | object, depth: int, *, width: int | None = None, s
     setting = _Setting(a, depth, width, gamma, c_w, c_b, point, residual)
     made = _AT_CRITICALITY[point.universality_class](setting)
     return made if abs(gamma) < 1.0 else replace(made, reason=f"{made.reason}; {branch_scaling(depth).reason}")
+
+
+def _tailored(a: Activation, depth: int, point: tuple[float, float, float], skip: float) -> Initialisation:
+    """What the activation was made for; under a skip its branch keeps that kernel, or adds e to it in all."""
+    k0, c_w, c_b = point
+    share = 1.0 - skip * skip if abs(skip) < 1.0 else branch_scaling(depth).factor ** 2
+    reason = f"{a.spec} was made for K={k0:g} at C_W={c_w:g} and C_b={c_b:g}: start there and K stays there"
+    if skip:
+        reason += f"; the branch beside the skip gets {share:.4g} of both"
+    return _initialisation(a, share * c_w, share * c_b, k0, "tailored", skip, reason)
 
 
 def _preferred(a: Activation) -> CriticalPoint | None:
