@@ -1,7 +1,7 @@
 """The data flow of a model as edgewise sees it: which layer feeds which, and through what.
 
-`ModelGraph` is what tracing makes (`trace`) and what initialisation, diagnosis and swapping read. A node is one call: of
-a leaf module, of a function between modules, or of a whole region of elementwise functions that together are one
+`ModelGraph` is what tracing makes (`trace`) and what initialisation, diagnosis and swapping read. A node is one call:
+of a leaf module, of a function between modules, or of a whole region of elementwise functions that together are one
 activation. Parameters and constants are no nodes.
 """
 
@@ -14,7 +14,7 @@ from edgewise.activations import Activation
 
 Kind = Literal[
     "input",  # a tensor the model was called with
-    "linear",  # nn.Linear, convolutions and their transposes, bilinear maps, F.linear with a parameter: affine in its input
+    "linear",  # affine in its input: nn.Linear, convolutions and their transposes, bilinear maps, F.linear
     "embedding",  # a table looked up by integers
     "activation",  # an elementwise nonlinearity of one tensor, by module or by functions
     "norm",  # layer, RMS, batch, group, instance normalisation

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -16,9 +17,10 @@ _USUAL_KEYS = ("logits", "last_hidden_state")
 """Where Hugging Face models keep what a loss is computed from."""
 
 
-def accepted(model: object) -> nn.Module:
+def accepted(model: object, *, with_values: bool = True) -> nn.Module:
     """The module to read: `model` itself, or what torch.compile, DataParallel or DistributedDataParallel wrapped.
 
+    with_values: whether its parameters must have values.
     Raises ModelError for anything else than an initialised, eager ``nn.Module``: a class or function, a scripted or
     exported module, parameters that are lazy, on the meta device or sharded over processes.
     """
@@ -37,7 +39,8 @@ def accepted(model: object) -> nn.Module:
             raise ModelError(
                 f"{where} a TorchScript module, whose layers cannot be read; give the model it was made from"
             )
-    _check_parameters(inner)
+    if with_values:
+        _check_parameters(inner)
     return inner
 
 
@@ -51,10 +54,10 @@ def unwrapping(model: object) -> str | None:
 
 
 def _wrapped(model: nn.Module) -> nn.Module | None:
-    from torch._dynamo.eval_frame import OptimizedModule
-
-    if isinstance(model, OptimizedModule):
-        return model._orig_mod
+    dynamo = sys.modules.get("torch._dynamo.eval_frame")  # nothing is compiled before it is imported, which takes long
+    if dynamo is not None and isinstance(model, dynamo.OptimizedModule):
+        compiled: nn.Module = model._orig_mod
+        return compiled
     if isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
         inner: nn.Module = model.module
         return inner

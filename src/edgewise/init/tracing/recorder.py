@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from edgewise.errors import ModelError
 from edgewise.init.graph import ModelGraph, Node
-from edgewise.init.models import accepted, call_arguments, first_tensor, floating_tensors, unwrapping
+from edgewise.init.models import accepted, call_arguments, floating_tensors, unwrapping
 from edgewise.init.tracing import functions
 from edgewise.init.tracing.modules import Layer, leaves
 from edgewise.init.tracing.reader import Operand, Reader, Signal, Step, Weights
@@ -42,10 +43,15 @@ def record(model: nn.Module, batch: object, *, observe: Observer | None = None) 
     inner = accepted(model)
     args, kwargs = call_arguments(batch)
     recorder = _Recorder(inner, observe)
-    with plain_attention(), torch.compiler.set_stance("force_eager"):
+    with plain_attention(), _eager():
         output = recorder.run(args, kwargs)
     said = unwrapping(model)
     return Recording(recorder.reader.graph("recorded", (said,) if said else ()), output)
+
+
+def _eager() -> AbstractContextManager[Any]:
+    """Compiled parts run as they are written, where anything can have been compiled."""
+    return torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else nullcontext()
 
 
 class _Recorder:
@@ -192,17 +198,16 @@ class _Recorder:
 
     def done(self, step: Step, output: Any) -> None:
         """Gives the result of a step to the tensors that came out of it."""
-        tensors = [
-            t
-            for t in _all_tensors(output)
-            if t.is_floating_point() or (isinstance(step.result, Signal) and step.result.mask)
-        ]
-        if step.node is not None and not tensors:
-            return  # integers or nothing came out: no signal
-        self.reader.finish(step, tensors or None)
-        if isinstance(step.result, Signal | Weights):
-            for tensor in tensors:
-                self._set(tensor, step.result)
+        tensors = _all_tensors(output)
+        result = step.result
+        floating = [t for t in tensors if t.is_floating_point() or (isinstance(result, Signal) and result.mask)]
+        if floating or step.node is None:
+            self.reader.finish(step, floating or None)
+        elif step.node.kind == "reshape" and step.node.inputs:
+            result, floating = Signal(step.node.inputs[0]), tensors  # token numbers in another shape
+        if isinstance(result, Signal | Weights):
+            for tensor in floating:
+                self._set(tensor, result)
 
 
 class _Mode(TorchFunctionMode):
@@ -232,6 +237,3 @@ def _all_tensors(value: Any) -> list[Tensor]:
     if isinstance(value, Mapping):
         return [tensor for item in value.values() for tensor in _all_tensors(item)]
     return []
-
-
-__all__ = ["Recording", "first_tensor", "record"]

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from edgewise.init.graph import ModelGraph
+from edgewise.init.graph import ModelGraph, Node
 from edgewise.init.models import call_arguments
 from edgewise.init.tracing import functions
 from edgewise.init.tracing.modules import Layer, leaves
@@ -34,10 +34,18 @@ def read(model: nn.Module, batch: object = None) -> ModelGraph:
     known = leaves(model)
     if "" in known:
         return _single(model, known[""])
+    return traced(model, batch)[1].graph()
+
+
+def traced(model: nn.Module, batch: object = None) -> tuple[fx.Graph, Interpreter]:
+    """The graph of torch.fx and what was read from it."""
+    known = leaves(model)
+    constants = defaults(model, batch)
     with untouched(model), torch.no_grad(), plain_attention():
-        constants = defaults(model, batch)
-        traced = LeafTracer(known).trace(model, concrete_args=constants)
-        return _Interpreter(model, known, constants).run(traced)
+        graph = LeafTracer(known).trace(model, concrete_args=constants)
+        interpreter = Interpreter(model, known, constants)
+        interpreter.run(graph)
+    return graph, interpreter
 
 
 def defaults(model: nn.Module, batch: object) -> dict[str, Any]:
@@ -87,27 +95,39 @@ def _single(model: nn.Module, layer: Layer) -> ModelGraph:
     return reader.graph("torch.fx")
 
 
-class _Interpreter:
-    """Hands the calls of a traced graph to a `Reader`."""
+class Interpreter:
+    """Hands the calls of a traced graph to a `Reader`; ends: the call of torch.fx whose value each node is."""
 
     def __init__(self, model: nn.Module, known: Mapping[str, Layer], constants: Mapping[str, Any]) -> None:
         self._model = model
         self._constants = constants
         self._known = known
-        self._reader = Reader(model)
+        self._reader = Reader(model, self._closed)
+        self.ends: dict[str, fx.Node] = {}
         self._values: dict[fx.Node, Signal | Weights | Tensor | Unknown | None] = {}
 
-    def run(self, graph: fx.Graph) -> ModelGraph:
-        """Every node in order."""
+    @property
+    def nodes(self) -> list[Node]:
+        """What was read, in order."""
+        return self._reader.nodes
+
+    def graph(self) -> ModelGraph:
+        """What was read."""
+        return self._reader.graph("torch.fx")
+
+    def run(self, graph: fx.Graph) -> None:
+        """Reads every call in order."""
         for node in graph.nodes:
             handle: Callable[[fx.Node], Any] = getattr(self, f"_{node.op}")
             self._values[node] = handle(node)
-        return self._reader.graph("torch.fx")
+
+    def _closed(self, node: Node, value: Any) -> None:
+        self.ends[node.name] = value
 
     def _placeholder(self, node: fx.Node) -> Signal | Unknown:
         if re.sub(r"_\d+$", "", str(node.target)) in self._constants:  # torch.fx numbers the arguments it was given
             return Unknown()
-        return self._reader.input(str(node.target).lstrip("*"))
+        return self._reader.input(str(node.target).lstrip("*"), node)
 
     def _get_attr(self, node: fx.Node) -> Weights | Tensor | Unknown:
         found: Any = self._model
@@ -121,7 +141,7 @@ class _Interpreter:
         name = str(node.target)
         module = self._model.get_submodule(name)
         step = self._reader.module(name, module, self._known[name], self._given((node.args, node.kwargs)))
-        self._reader.finish(step)
+        self._reader.finish(step, node)
         if getattr(module, "inplace", False) and node.args and isinstance(node.args[0], fx.Node):
             self._values[node.args[0]] = step.result
         return step.result
@@ -132,7 +152,7 @@ class _Interpreter:
             target = f"get_{node.args[1]}"
         args, kwargs = self._given(node.args), self._given(node.kwargs)
         step = self._reader.function(target, args, kwargs, self._where(node))
-        self._reader.finish(step)
+        self._reader.finish(step, node)
         if functions.in_place(node.target, dict(node.kwargs)) and node.args and isinstance(node.args[0], fx.Node):
             self._values[node.args[0]] = step.result
         return step.result if step.result is not None else Unknown()
@@ -150,7 +170,7 @@ class _Interpreter:
     def _given(self, value: Any) -> Any:
         if isinstance(value, fx.Node):
             known = self._values.get(value)
-            return Operand(known) if isinstance(known, Signal | Weights) else known
+            return Operand(known, value) if isinstance(known, Signal | Weights) else known
         if isinstance(value, tuple | list):
             return (
                 type(value)(self._given(item) for item in value)
