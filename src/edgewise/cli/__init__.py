@@ -11,6 +11,7 @@ import click
 
 from edgewise import __version__
 from edgewise.cli.analyze import analyze
+from edgewise.cli.diagnose import diagnose
 from edgewise.cli.doctor import doctor
 from edgewise.cli.group import CONTEXT, EdgewiseGroup
 from edgewise.cli.listing import list_
@@ -35,5 +36,5 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
-for _command in (list_, analyze, report, phase, doctor):
+for _command in (list_, analyze, report, diagnose, phase, doctor):
     main.add_command(_command)

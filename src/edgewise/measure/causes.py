@@ -81,4 +81,5 @@ def susceptibility_note(rows: Sequence[LayerDiagnosis]) -> str:
     if not values:
         return ""
     middle = median(values)
-    return f"χ⊥ = {number(middle)} at the measured K ({factor(max(middle, 1.0 / middle)) if middle else '∞'} off 1)"
+    off = factor(max(middle, 1.0 / middle)) if middle else "∞"
+    return f"at the measured K theory has χ⊥ = {number(middle)} a layer, {off} off 1"

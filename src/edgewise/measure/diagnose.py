@@ -19,7 +19,7 @@ from edgewise.measure.provenance import provenance
 
 
 def diagnose(
-    model: nn.Module, batch: object, loss: Loss | None = None, *, seed: int = 0, check: bool = True
+    model: nn.Module, batch: object, loss: Loss | None = None, *, seed: int = 0, check: bool | None = None
 ) -> Diagnosis:
     """What is wrong with a model, where, and the calls that mend it, from one batch; the model is left as it was.
 
@@ -28,7 +28,8 @@ def diagnose(
     samples first; 16 samples or more make the figures steady.
     loss: what the model returned -> a scalar, ``lambda output: cross_entropy(output, target)``; without one the
     gradient is that of a random unit direction (from `seed`) at the output of every sample.
-    check: whether advice is tried out on a copy of the model and measured again before it is given.
+    check: whether advice is carried out on a copy of the model and measured before it is given; None: for models of up
+    to 100 million parameters.
 
     Takes two forward passes and one backward pass to the inputs (no weight gradients), and the memory of a training
     step; each piece of advice that is tried takes a copy of the model and as much again.
@@ -44,11 +45,18 @@ def diagnose(
     inner = accepted(model)
     said = unwrapping(model)
     look = look_at(inner, batch, loss, seed=seed)
-    made = _assembled(inner, look, start, seed, (said,) if said else ())
-    return replace(made, advice=tuple(advice(made, inner, batch, loss, seed=seed, check=check)))
+    found = assembled(inner, look, start, seed, (said,) if said else ())
+
+    def measure(changed: nn.Module, data: object) -> Diagnosis:
+        again = time.perf_counter()
+        return assembled(changed, look_at(changed, data, loss, seed=seed), again, seed, ())
+
+    given = advice(found, look.graph, inner, batch, measure, check=check)
+    return replace(found, advice=tuple(given), provenance=replace(found.provenance, seconds=time.perf_counter() - start))
 
 
-def _assembled(model: nn.Module, look: Look, start: float, seed: int, notes: tuple[str, ...]) -> Diagnosis:
+def assembled(model: nn.Module, look: Look, start: float, seed: int, notes: tuple[str, ...]) -> Diagnosis:
+    """Figures, findings and verdict of one look; no advice."""
     modules = dict(model.named_modules())
     expected = predicted(look.graph, look.observed.moments, look.weights, modules)
     layers = layers_of(look.graph, look.observed, look.weights, expected, modules)

@@ -135,7 +135,7 @@ def _healthy(rows: Sequence[LayerDiagnosis], stream: Sequence[LayerDiagnosis]) -
     if len(gradients) > 1:
         text += f", and the gradient's size within a factor of {number(max(gradients) / min(gradients), 2)}"
     gap = next((row.one_minus_rho for row in reversed(shown) if row.one_minus_rho is not None), None)
-    return text + (f"; samples stay apart (correlation {number(1.0 - gap)} at the last)" if gap is not None else "")
+    return text + (f"; different samples have correlation {number(1.0 - gap)} at the last" if gap is not None else "")
 
 
 def _norm_note(rows: Sequence[LayerDiagnosis]) -> str:

@@ -224,8 +224,9 @@ def _collapse(rows: Sequence[LayerDiagnosis], at_input: float | None) -> list[Fi
     since = next(row for i, row in enumerate(alive) if (row.one_minus_rho or 0.0) < at_input * min(1.0, LAW / (i + 1) ** 2) / DECADE)
     text = (
         f"different samples become alike from {since.called} on (ordered phase): their correlation reaches "
-        f"1 − {number(gap)} at {last.called}, {factor(bound * DECADE / max(gap, 1e-16))} closer than a critical ReLU "
-        f"network of this depth brings them; of {last.compared} directions {number(last.effective_rank)} are left"
+        f"{'1 up to rounding' if gap < 1e-12 else f'1 − {number(gap, 2)}'} at {last.called}, where a critical ReLU network "
+        f"of this depth has 1 − {number(bound * DECADE, 2)}; of {last.compared} directions {number(last.effective_rank)} "
+        f"{'is' if number(last.effective_rank) == '1' else 'are'} left"
     )
     return [Finding("rank_collapse", "no" if gap < INDISTINCT else "care", since.name, text)]
 

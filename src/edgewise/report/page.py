@@ -83,8 +83,8 @@ def page(report: ReportData, gallery: Gallery) -> str:
         words=WORDS,
         provenance=provenance_line(report),
         edgewise=report.provenance["edgewise"],
-        css=Markup(_resource("page.css")),
-        script=Markup(_resource("page.js")),
+        css=Markup(resource("page.css")),
+        script=Markup(resource("page.js")),
     )
     return html
 
@@ -103,7 +103,7 @@ def _title(report: ReportData, *, mark: bool = False) -> str:
 _MOST_IN_TITLE = 5
 
 
-def _mathematics(text: str) -> Markup:
+def mathematics(text: str) -> Markup:
     """Escaped text with C_W and C_b as symbols with subscripts."""
     return Markup(_SUBSCRIPT.sub(r"<var>C</var><sub>\1</sub>", str(escape(text))))
 
@@ -116,12 +116,12 @@ def _template() -> Any:
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=False)
-    environment.filters["maths"] = _mathematics
-    return environment.from_string(_resource("page.html.j2"))
+    environment.filters["maths"] = mathematics
+    return environment.from_string(resource("page.html.j2"))
 
 
 @functools.cache
-def _resource(name: str) -> str:
+def resource(name: str) -> str:
     return files("edgewise.report").joinpath("templates", name).read_text(encoding="utf-8")
 
 

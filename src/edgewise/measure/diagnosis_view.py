@@ -1,0 +1,101 @@
+"""A Diagnosis as a terminal panel (rich)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from edgewise.measure.diagnosis import Diagnosis, LayerDiagnosis, Level
+from edgewise.measure.wording import number, percent
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+BADGE: dict[Level, str] = {"yes": "✓ Healthy", "care": "▲ With care", "no": "✕ Broken", "unknown": "? Unknown"}
+_COLOUR = {"yes": "green", "care": "yellow", "no": "red", "unknown": "blue"}
+MOST_ROWS = 24
+
+COLUMNS = (
+    "layer", "what", "K", "predicted", "growth", "gradient", "back", "χ∥", "χ⊥", "dead", "correlation",
+)  # fmt: skip
+LEGEND = (
+    "K: mean square of the layer's output; predicted: theory from the measured weights; growth: K over the K before; "
+    "gradient: root mean square of ∂loss/∂z; back: factor on the squared gradient through this layer (theory: χ⊥); "
+    "dead: static + dynamic; correlation: between different samples"
+)
+
+
+def panel(d: Diagnosis) -> RenderableType:
+    """The verdict, what to do, and the figures layer by layer for a terminal."""
+    from rich import box
+    from rich.console import Group
+    from rich.panel import Panel
+    from rich.table import Table
+    from rich.text import Text
+
+    colour = _COLOUR[d.level]
+    parts: list[RenderableType] = [Text(d.headline, style=f"bold {colour}")]
+    if d.findings:
+        parts += [Text.assemble(("• ", colour), _sentence(f.text)) for f in d.findings]
+        told = {f.text for f in d.findings}
+        parts += [Text(_sentence(s)) for s in d.reason.split("; ") if s and not any(s in t for t in told)]
+    elif d.reason:
+        parts.append(Text(_sentence(d.reason)))
+    for piece in d.advice:
+        parts.append(Text(""))
+        if piece.calls:
+            parts.append(Text("Try", style="bold"))
+            parts += [Text(f"    {call}", style="bold cyan", no_wrap=True, overflow="fold") for call in piece.calls]
+        parts.append(Text(_sentence(piece.why)))
+        if piece.checked:
+            parts.append(Text(f"On a copy of this model, after these calls: {piece.after}.", style="green"))
+        elif piece.calls:
+            parts.append(Text("Not tried on a copy (check=True does).", style="dim"))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for heading in COLUMNS:
+        table.add_column(heading, justify="left" if heading in ("layer", "what") else "right", no_wrap=True)
+    for row in chosen_rows(d.layers):
+        table.add_row(*(("…",) + ("",) * (len(COLUMNS) - 1) if row is None else (row.name, row.kind, *cells(row)[2:])))
+    if d.layers:
+        parts += [table, Text(LEGEND, style="dim")]
+    parts += [Text(f"Note: {note}.", style="dim") for note in d.notes]
+    title = f"{d.model}: {d.depth} activation{'s' if d.depth != 1 else ''}, width {d.width}, {d.mode} mode"
+    return Panel(Group(*parts), title=Text(title, style="bold"), border_style=colour, padding=(1, 2))
+
+
+def chosen_rows(layers: Sequence[LayerDiagnosis]) -> list[LayerDiagnosis | None]:
+    """All rows of a short model; of a long one its ends and every so many between, None where some are left out."""
+    if len(layers) <= MOST_ROWS:
+        return list(layers)
+    step = -(-(len(layers) - 8) // (MOST_ROWS - 8))
+    kept = sorted({*range(4), *range(4, len(layers) - 4, step), *range(len(layers) - 4, len(layers))})
+    rows: list[LayerDiagnosis | None] = []
+    for i, index in enumerate(kept):
+        if i and index != kept[i - 1] + 1 and (not rows or rows[-1] is not None) and step > 1 and index == len(layers) - 4:
+            rows.append(None)
+        rows.append(layers[index])
+    return rows
+
+
+def cells(row: LayerDiagnosis) -> tuple[str, ...]:
+    """The figures of one layer, in the order of COLUMNS."""
+    what = row.detail + (f" → {row.activation}" if row.activation else "")
+    dead = "–" if row.dead_static is None else f"{percent(row.dead_static)} + {percent(row.dead_dynamic or 0.0)}"
+    return (
+        row.name, what, number(row.kernel), number(row.predicted), number(row.growth), number(row.gradient),
+        number(row.gradient_growth), number(row.chi_parallel), number(row.chi_perp), dead, correlation(row),
+    )  # fmt: skip
+
+
+def correlation(row: LayerDiagnosis) -> str:
+    """rho, as 1 − a small number where it is nearly 1."""
+    gap = row.one_minus_rho
+    if gap is None:
+        return "–"
+    if gap >= 0.01:
+        return number(1.0 - gap)
+    return "1" if gap < 1e-12 else f"1 − {number(gap, 2)}"
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
