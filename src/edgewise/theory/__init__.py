@@ -16,6 +16,7 @@ from edgewise.theory.flow import KernelFlow, depth_horizon, kernel_flow
 from edgewise.theory.interpolant import KernelFunctions, kernel_functions
 from edgewise.theory.kernels import chi_parallel, chi_perp, fourth_moment, h, kernel, kernel_derivative, mean
 from edgewise.theory.learning_rates import LearningRates, learning_rates
+from edgewise.theory.normalisation import NormalisedLayer, normalised_layer
 from edgewise.theory.ntk import NTK, KernelMatrices, input_kernel, kernel_matrix, ntk
 from edgewise.theory.pairs import derivative_pair, kernel_gap, kernel_pair
 from edgewise.theory.phase import PHASES, CriticalLine, PhaseDiagram, critical_line, phase_diagram
@@ -38,6 +39,7 @@ __all__ = [
     "KernelMatrices",
     "LearningRates",
     "NearbyFlow",
+    "NormalisedLayer",
     "PhaseDiagram",
     "branch_scaling",
     "chi_parallel",
@@ -63,6 +65,7 @@ __all__ = [
     "learning_rates",
     "mean",
     "nearby_flow",
+    "normalised_layer",
     "ntk",
     "optimal_aspect_ratio",
     "phase_diagram",
