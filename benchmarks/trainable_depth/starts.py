@@ -3,7 +3,7 @@
 pytorch: nn.Linear's uniform weights and biases. he: normal, C_W = 2, no bias, in every layer. anyinit: the C_W it
 solves for, each weight matrix normal and divided by its own standard deviation, no bias, as its sampler does. dks, tat:
 its transformed activation, its scaled-uniform orthogonal weights, no bias. critical: `theory.recommend`, the output's
-variance 1. tailored: `ew.tailor`, then the same.
+variance 1. tailored: `ew.tailor`, normal weights of C_W = 1, no bias.
 """
 
 from __future__ import annotations
@@ -73,10 +73,8 @@ def _tailored(activation: str, shape: Shape) -> Start:
         tailored = tailor(activation, depth=shape.depth, width=shape.width)
     except EdgewiseError as error:
         raise NoAnswer(str(error)) from error
-    begin = _recommended(tailored, shape)
-    return Start(
-        begin.activation, begin.initial, begin.weights, {**begin.told, "tailoring": tailored.tailoring.to_dict()}
-    )
+    unit = Initial(c_w=1.0, c_b=0.0, first_c_w=1.0, first_c_b=0.0, last_c_w=1.0)  # K = 1 throughout, <sigma~^2> = 1
+    return _drawn(tailored, unit, {"tailoring": tailored.tailoring.to_dict()})
 
 
 def _recommended(a: Activation, shape: Shape) -> Start:
