@@ -24,6 +24,7 @@ RANK = {
     "init": 3,
     "data": 3,
     "models": 3,
+    "construct": 3,
     "train": 4,
     "studies": 5,
     "report": 6,

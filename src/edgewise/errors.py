@@ -62,3 +62,7 @@ class TraceError(ModelError):
 
 class TailoringError(EdgewiseError):
     """No transformation of this activation meets the target."""
+
+
+class ConstructionError(EdgewiseError, ValueError):
+    """No network can be built that equals or approximates what was given."""
