@@ -172,21 +172,29 @@ def _critical(want: Wanted, x: Signal) -> Choice:
 
 
 def _mixed(source: Activation, to: Activation, want: Wanted, x: Signal, *, bias: bool) -> Choice:
-    """Between two activations: chi_perp = 1 at what feeds it, the bias makes up the rest of K; else no bias."""
+    """Between two activations: the kernel and the bias that the next one wants, C_W = (K - C_b)/<sigma**2>.
+
+    chi_perp is not 1 at such a layer, but where each activation is critical the product of chi_perp telescopes to 1
+    from one use of an activation to the next use of the same: prod (K_i - C_b,i)/g_j <sigma_j'**2> = prod C_W,j
+    <sigma_j'**2> [derived].
+    """
     assert x.kernel is not None
     m, k = x.second, want.k0
-    slope = float(kernel_functions(source).chi_perp(theory.kernels.as_kernel(x.kernel)))
-    ratio = float(theory.kernel(source, x.kernel)) / m
-    names = f"between {source.spec} and {to.spec}" if source != to else f"{to.spec} without a bias"
-    if bias and 0.0 < slope < math.inf and k - ratio * m / slope >= 0.0:
-        c_w = ratio / slope
+    c_b = want.c_b if bias and want.c_b < k else 0.0
+    c_w = (k - c_b) / m
+    at = theory.kernels.as_kernel(x.kernel)
+    slope = float(kernel_functions(source).chi_perp(at)) * m / float(theory.kernel(source, at))
+    if source == to:
         return Choice(
-            c_w, k - c_w * m, k,
-            f"{names}: C_W = 1/<sigma'^2> of what feeds it keeps gradients, C_b is the rest of K={k:.4g}",
+            c_w, 0.0, k,
+            f"{to.spec} wants C_b={want.c_b:.4g}, but these layers have no bias: C_W=K/<sigma^2> keeps K={k:.4g}, and "
+            f"gradients change by {c_w * slope:.4g} a layer",
         )  # fmt: skip
-    c_w = k / m
-    chi = c_w * slope / ratio
-    return Choice(c_w, 0.0, k, f"{names}: C_b=0 and C_W=K/<x^2> keep K={k:.4g}; gradients change by {chi:.4g} a layer")
+    return Choice(
+        c_w, c_b, k,
+        f"between {source.spec} and {to.spec}, which wants K={k:.4g}: gradients change by {c_w * slope:.4g} here, "
+        "which is undone on the way back to the first activation's kernel",
+    )  # fmt: skip
 
 
 def _divided(choice: Choice, share: int) -> Choice:

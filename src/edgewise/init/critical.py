@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from edgewise.errors import DomainError, ModelError
 from edgewise.init import apply
 from edgewise.init import verify as measuring
+from edgewise.init.book import Fill
 from edgewise.init.by_hand import graph_by_hand
 from edgewise.init.graph import ModelGraph
 from edgewise.init.models import accepted, unwrapping
-from edgewise.init.propagation import UNCERTAIN, Fill, Inputs, Norms, Plan, propagate
+from edgewise.init.propagation import Inputs, Norms, Plan, propagate
 from edgewise.init.report import InitReport, LayerCheck, ParameterRecord
 from edgewise.init.roles import is_activation
 from edgewise.init.trace import trace
@@ -87,7 +88,7 @@ def critical_(
     try:
         apply.write(inner, _values(inner, made.fills, source))
         if sample is not None:
-            ratios = _ratios(graph, measuring.second_moments(inner, sample))
+            ratios = _ratios(graph, made, measuring.second_moments(inner, sample)) if made.uncertain else {}
             if ratios:
                 made = plan(ratios)
                 source.set_state(state)  # the same draws, at the scales that the measurement gives
@@ -148,15 +149,18 @@ def _values(model: nn.Module, fills: Mapping[str, Fill], source: torch.Generator
     }
 
 
-def _ratios(graph: ModelGraph, measured: Mapping[str, float]) -> dict[str, float]:
-    """What nodes without a theory leave of the second moment of their (last) input."""
+def _ratios(graph: ModelGraph, made: Plan, measured: Mapping[str, float]) -> dict[str, float]:
+    """What nodes without a theory leave of the second moment of their (last) input.
+
+    Of an attention module, whose average of values cannot be seen: what its output has of its prediction.
+    """
     found = {}
-    for node in graph.of_kind(*UNCERTAIN):
-        if node.parameters or node.name not in measured or not node.inputs:
-            continue
-        before = measured.get(node.inputs[-1])
-        if before and math.isfinite(before) and math.isfinite(measured[node.name]):
-            found[node.name] = measured[node.name] / before
+    for node in (graph[name] for name in made.uncertain):
+        inside = node.kind == "attention" and bool(node.parameters)
+        before = made.signals[node.name].second if inside else measured.get(node.inputs[-1] if node.inputs else "")
+        after = measured.get(node.name)
+        if before and after and math.isfinite(before) and math.isfinite(after):
+            found[node.name] = after / before
     return found
 
 

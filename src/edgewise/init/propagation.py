@@ -14,9 +14,11 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from edgewise.init import apply, fans
+from edgewise.init import fans
+from edgewise.init.book import Book, Fill
 from edgewise.init.choices import Rules
-from edgewise.init.graph import Kind, ModelGraph, Node
+from edgewise.init.graph import ModelGraph, Node
+from edgewise.init.remarks import borders, normalised_layers, repeated
 from edgewise.init.report import ParameterRecord
 from edgewise.init.roles import Part, Roles, is_activation, roles
 from edgewise.init.signals import (
@@ -39,18 +41,11 @@ Norms = Literal["scale", "leave"]
 
 
 @dataclass(frozen=True)
-class Fill:
-    """New values for one parameter: `constant` + std x standard normal draws."""
-
-    std: float = 0.0
-    constant: float = 0.0
-
-
-@dataclass(frozen=True)
 class Plan:
     """What an initialisation will do, before anything is written.
 
     fills: by first parameter name. signals: the predicted law of every node. records: of parameters the graph reaches.
+    uncertain: the nodes whose second moment had to be assumed.
     """
 
     fills: Mapping[str, Fill]
@@ -58,6 +53,7 @@ class Plan:
     records: Mapping[str, ParameterRecord]
     notes: tuple[str, ...]
     output_kernel: float | None
+    uncertain: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -86,26 +82,19 @@ def propagate(
     return _Walk(model, graph, inputs, output_variance, norms, untouched or {}, measured or {}).walk()
 
 
-UNCERTAIN: tuple[Kind, ...] = ("pool", "attention", "unknown", "reshape")
-"""Kinds whose second moment depends on how positions are correlated, so that it is measured where a sample is given."""
-
-
 class _Walk:
     def __init__(
         self, model: nn.Module, graph: ModelGraph, inputs: Inputs, output_variance: float, norms: Norms,
         untouched: Mapping[str, str], measured: Mapping[str, float],
     ) -> None:  # fmt: skip
         self.model, self.graph, self.inputs, self.norms = model, graph, inputs, norms
-        self.untouched, self.measured = untouched, measured
-        self.modules = dict(model.named_modules())
-        self.tensors = dict(model.named_parameters(remove_duplicate=False))
-        self.first = apply.first_names(model)
-        self.fills: dict[str, Fill] = {}
+        self.measured = measured
+        self.book = Book(model, untouched)
         self.roles: Roles = roles(graph, self._layer_scales())
         self.rules = Rules(self.roles, width=self._smallest_fan(), output_variance=output_variance)
         self.signals: dict[str, Signal] = {}
         self.assumptions: dict[str, list[str]] = {}
-        self.records: dict[str, ParameterRecord] = {}
+        self.uncertain: set[str] = set()
         self.notes: list[str] = list(self.roles.notes)
         self.roots = 0
 
@@ -115,18 +104,26 @@ class _Walk:
         outputs = [self.signals[n.name] for n in self.graph.of_kind("output")]
         kernel = outputs[0].second if outputs and math.isfinite(outputs[0].second) else None
         self.notes += described(self.graph, self.roles, self.signals)
-        self.notes += self._borders()
+        self.notes += borders(self.graph, self.book.modules) + repeated(self.graph, self.book.tensors)
+        self.notes += normalised_layers(self.graph, self.roles, self.book.held)
         for what, where in self.assumptions.items():
             more = f" and {len(where) - 2} more" if len(where) > 2 else ""
             self.notes.append(f"assumed of {', '.join(where[:2])}{more} that it {what}; give sample= to measure it")
-        return Plan(self.fills, self.signals, self.records, tuple(dict.fromkeys(self.notes)), kernel)
+        return Plan(
+            self.book.fills,
+            self.signals,
+            self.book.records,
+            tuple(dict.fromkeys(self.notes)),
+            kernel,
+            frozenset(self.uncertain),
+        )
 
     # what is known before the walk
 
     def _layer_scales(self) -> dict[str, float]:
         """The mean squares of the parameters that a product of one tensor takes (LayerScale)."""
         return {
-            node.name: math.prod(self._mean_square(p) for p in node.parameters)
+            node.name: math.prod(self.book.mean_square(p) for p in node.parameters)
             for node in self.graph.of_kind("multiply")
             if len(node.inputs) == 1 and node.parameters
         }
@@ -135,56 +132,10 @@ class _Walk:
         found = []
         for node in self.graph.of_kind("linear"):
             fed_by_data = any(self.graph[name].kind == "input" for name in node.inputs)
-            weights = self._weights(node)
+            weights = self.book.weights(node)
             if weights and not fed_by_data and weights[0][0].blocks == 1:
                 found.append(weights[0][0].fan_in)
         return max(1, int(min(found))) if found else None
-
-    def _weights(self, node: Node) -> list[tuple[fans.Weight, str, str | None]]:
-        """(fans, parameter, bias parameter) of a linear node, by first names; none where they are computed."""
-        if node.module is not None:
-            module = self.modules.get(node.module)
-            if module is None:
-                return []
-            prefix = f"{node.module}." if node.module else ""
-            own = dict(module.named_parameters(recurse=False))
-            return [
-                (w, self.first[prefix + w.name], self.first[prefix + w.bias] if w.bias in own and w.bias else None)
-                for w in (fans.weights(module) if own else ())
-                if w.name in own
-            ]
-        matrices = [p for p in node.parameters if p in self.tensors and self.tensors[p].ndim >= 2]
-        vectors = [p for p in node.parameters if p in self.tensors and self.tensors[p].ndim == 1]
-        if len(matrices) != 1:
-            return []
-        bias = self.first[vectors[0]] if vectors else None
-        return [(fans.matrix_fan(self.tensors[matrices[0]]), self.first[matrices[0]], bias)]
-
-    def _mean_square(self, parameter: str) -> float:
-        """Of what a parameter will hold: the plan's, or its present values'."""
-        name = self.first.get(parameter, parameter)
-        fill = self.fills.get(name)
-        if fill is not None:
-            return fill.std**2 + fill.constant**2
-        square: Tensor = self.tensors[name].detach().double().pow(2).mean()
-        return float(square)
-
-    def _borders(self) -> list[str]:
-        """What is not predicted at the borders of images."""
-        padded = [
-            node.name for node in self.graph.of_kind("linear")
-            if (module := self.modules.get(node.module or "")) is not None
-            and getattr(module, "padding_mode", None) == "zeros"
-            and any(size > 1 for size in getattr(module, "kernel_size", ()))
-            and getattr(module, "padding", 0) not in (0, "valid", (0,), (0, 0), (0, 0, 0))
-        ]  # fmt: skip
-        if not padded:
-            return []
-        return [
-            f"{len(padded)} convolution{'s pad' if len(padded) > 1 else ' pads'} with zeros: K is predicted away from "
-            "the border, where sums have fewer terms; the deeper, the further in this reaches (verify= measures it, "
-            "correct=True mends the mean)"
-        ]
 
     # one node
 
@@ -196,8 +147,13 @@ class _Walk:
             return self._embedding(node)
         if not sources:
             return assumed(1.0, node.detail or node.name, self._root())
-        if node.name in self.measured:
-            return kept_in_part(sources[-1], self.measured[node.name], exact=True)
+        if node.name in self.measured and not (node.kind == "attention" and node.parameters):
+            for name in node.parameters:
+                self.book.left(
+                    name, node, sources[-1].words, f"{node.detail or node.name} is not understood: left as it is"
+                )
+            kept = kept_in_part(sources[-1], self.measured[node.name], exact=True)
+            return kept if node.kind == "pool" else replace(kept, words=_named(node.detail or node.kind, node))
         first = sources[0]
         match node.kind:
             case "linear":
@@ -247,6 +203,7 @@ class _Walk:
         return self.roots
 
     def _assume(self, node: Node, what: str) -> None:
+        self.uncertain.add(node.name)
         self.assumptions.setdefault(what, []).append(_named(node.detail or node.kind, node))
 
     def _input(self, node: Node) -> Signal:
@@ -256,18 +213,18 @@ class _Walk:
         return assumed(self.inputs.mean_square, "the input", self._root())
 
     def _embedding(self, node: Node) -> Signal:
-        tables = [p for p in node.parameters if p in self.tensors]
+        tables = [p for p in node.parameters if p in self.book.tensors]
         for name in tables:
-            self._left(
+            self.book.left(
                 name, node, "the data", "an embedding: each row is looked up, not summed, so it keeps its values"
             )
         if not tables:
             return assumed(1.0, _named("an embedding", node), self._root())
-        table = self.tensors[tables[0]]
+        table = self.book.tensors[tables[0]]
         return empirical(table, _named("embedding", node), self._root(), width=table.shape[-1])
 
     def _dropout(self, node: Node, x: Signal) -> Signal:
-        module = self.modules.get(node.module) if node.module else None
+        module = self.book.modules.get(node.module) if node.module else None
         p = float(getattr(module, "p", 0.0)) if module is not None else 0.0
         if module is None:
             self._assume(node, "drops nothing, since its rate cannot be read")
@@ -280,7 +237,7 @@ class _Walk:
 
     def _sum(self, node: Node, sources: list[Signal]) -> Signal:
         terms = [self.signals[name] for name in node.inputs if name in self.signals]
-        terms += [self._of_parameter(p, node) for p in node.parameters if p in self.tensors]
+        terms += [self._of_parameter(p, node) for p in node.parameters if p in self.book.tensors]
         if len(terms) == 1:
             return terms[0]
         found = added(terms, f"a sum ({node.name})")
@@ -298,17 +255,17 @@ class _Walk:
             gate = through(gaussian(sources[0].second, "a gate", self._root()), activation("sigmoid"), "a gate")
             return multiplied([sources[0], gate], _named("GLU", node))
         terms = [self.signals[name] for name in node.inputs if name in self.signals]
-        terms += [self._of_parameter(p, node) for p in node.parameters if p in self.tensors]
+        terms += [self._of_parameter(p, node) for p in node.parameters if p in self.book.tensors]
         return terms[0] if len(terms) == 1 else multiplied(terms, f"a product ({node.name})")
 
     def _of_parameter(self, name: str, node: Node) -> Signal:
         """A parameter that is added or multiplied as it is."""
-        self._left(name, node, "nothing", f"used as it is in {node.detail or node.kind}; it keeps its values")
-        return empirical(self.tensors[name], name, self._root())
+        self.book.left(name, node, "nothing", f"used as it is in {node.detail or node.kind}; it keeps its values")
+        return empirical(self.book.tensors[name], name, self._root())
 
     def _unknown(self, node: Node, x: Signal) -> Signal:
         for name in node.parameters:
-            self._left(name, node, x.words, f"{node.detail or node.name} is not understood: left as it is")
+            self.book.left(name, node, x.words, f"{node.detail or node.name} is not understood: left as it is")
         self._assume(node, "keeps the mean square, since it is not understood")
         return replace(x, exact=False, activation=None, kernel=None, gaussian=False, words=_named(node.detail, node))
 
@@ -316,10 +273,10 @@ class _Walk:
 
     def _linear(self, node: Node, sources: list[Signal]) -> Signal:
         x = multiplied(sources, " times ".join(s.words for s in sources)) if len(sources) > 1 else sources[0]
-        weights = self._weights(node)
+        weights = self.book.weights(node)
         if not weights:
             for name in node.parameters:
-                self._left(name, node, x.words, "its weight is computed from other parameters: left as it is")
+                self.book.left(name, node, x.words, "its weight is computed from other parameters: left as it is")
             self._assume(node, "gives mean square 1, since its weight is computed")
             return gaussian(1.0, _named("linear", node), self._root(), exact=False)
         weight, name, bias = weights[0]
@@ -327,23 +284,23 @@ class _Walk:
 
     def _affine(self, node: Node, weight: fans.Weight, name: str, bias: str | None, x: Signal, part: Part) -> Signal:
         fan = weight.fan_in
-        if name not in self.fills and name not in self.untouched and name not in self.records:
+        if name not in self.book.fills and name not in self.book.untouched and name not in self.book.records:
             skip = self._skip(part)
-            free = bias is not None and bias not in self.untouched and bias not in self.fills
+            free = bias is not None and bias not in self.book.untouched and bias not in self.book.fills
             choice = self.rules.linear(part, x, skip, bias=free)
-            self.fills[name] = Fill(math.sqrt(choice.c_w / fan))
+            self.book.fills[name] = Fill(math.sqrt(choice.c_w / fan))
             reason = "; ".join([choice.reason, *part.notes])
-            self._initialised(name, node, x, fan, choice.c_w, choice.c_b, choice.kernel, reason)
+            self.book.initialised(name, node, x, fan, choice.c_w, choice.c_b, choice.kernel, reason)
             if free and bias is not None:
-                self.fills[bias] = Fill(math.sqrt(choice.c_b))
-                self._initialised(bias, node, x, fan, choice.c_w, choice.c_b, choice.kernel, reason)
+                self.book.fills[bias] = Fill(math.sqrt(choice.c_b))
+                self.book.initialised(bias, node, x, fan, choice.c_w, choice.c_b, choice.kernel, reason)
             elif bias is not None:
-                self._left(bias, node, x.words, self.untouched.get(bias, "set with another layer"))
+                self.book.left(bias, node, x.words, self.book.untouched.get(bias, "set with another layer"))
         else:
             for each in (name, bias):
                 if each is not None:
-                    self._left(each, node, x.words, self.untouched.get(each, "its layer keeps its weight"))
-        c_w, c_b = fan * self._mean_square(name), self._mean_square(bias) if bias is not None else 0.0
+                    self.book.left(each, node, x.words, self.book.untouched.get(each, "its layer keeps its weight"))
+        c_w, c_b = fan * self.book.mean_square(name), self.book.mean_square(bias) if bias is not None else 0.0
         out = gaussian(
             c_w * x.second + c_b, _named("linear", node), self._root(), width=self._width(weight, name), exact=x.exact
         )
@@ -352,40 +309,42 @@ class _Walk:
         return out
 
     def _width(self, weight: fans.Weight, name: str) -> int:
-        shape = self.tensors[name].shape
+        shape = self.book.tensors[name].shape
         outputs = shape[weight.output_axis]
         return outputs * weight.blocks if weight.output_axis == 1 and len(shape) > 2 else outputs
 
     def _attention(self, node: Node, sources: list[Signal]) -> Signal:
         values = sources[2] if len(sources) > 2 else sources[-1]
-        module = self.modules.get(node.module) if node.module else None
+        module = self.book.modules.get(node.module) if node.module else None
         weights = fans.weights(module) if module is not None else ()
-        self._assume(
-            node,
-            "passes its values on with their mean square: averaging lowers it where positions are less correlated",
-        )
+        if node.name not in self.measured:
+            what = (
+                "passes its values on with their mean square: averaging lowers it where positions are less correlated"
+            )
+            self._assume(node, what)
         if module is None or not weights:
             for name in node.parameters:
-                self._left(name, node, values.words, f"{node.detail} is not understood: left as it is")
+                self.book.left(name, node, values.words, f"{node.detail} is not understood: left as it is")
             return replace(values, exact=False, gaussian=False, activation=None, words=_named("attention", node))
         prefix = f"{node.module}." if node.module else ""
         inside = Part("attention")
         for weight, x in zip(weights, sources if len(weights) == 3 else [values], strict=False):
-            name = self.first[prefix + weight.name]
-            bias = self.first[prefix + weight.bias] if weight.bias else None
+            name = self.book.first[prefix + weight.name]
+            bias = self.book.first[prefix + weight.bias] if weight.bias else None
             value = self._affine(node, weight, name, bias, x, inside)
         output = getattr(module, "out_proj", None)
         if not isinstance(output, nn.Linear):
             return value
         weight = fans.weights(output)[0]
-        mixed = replace(value, exact=False, gaussian=False, words=_named("attention (an average of values)", node))
-        bias = self.first[f"{prefix}out_proj.bias"] if output.bias is not None else None
+        mixed = kept_in_part(value, self.measured.get(node.name, 1.0), exact=node.name in self.measured)
+        mixed = replace(mixed, gaussian=False, words=_named("attention (an average of values)", node))
+        bias = self.book.first[f"{prefix}out_proj.bias"] if output.bias is not None else None
         part = self.roles.parts.get(node.name, Part())
-        return self._affine(node, weight, self.first[f"{prefix}out_proj.weight"], bias, mixed, part)
+        return self._affine(node, weight, self.book.first[f"{prefix}out_proj.weight"], bias, mixed, part)
 
     def _norm(self, node: Node, x: Signal) -> Signal:
-        module = self.modules.get(node.module) if node.module else None
-        names = [p for p in node.parameters if p in self.tensors]
+        module = self.book.modules.get(node.module) if node.module else None
+        names = [self.book.first[p] for p in node.parameters if p in self.book.tensors]
         weight = next((p for p in names if p.endswith("weight")), names[0] if names else None)
         bias = next((p for p in names if p.endswith("bias")), names[1] if len(names) > 1 else None)
         part = self.roles.parts.get(node.name, Part())
@@ -396,7 +355,9 @@ class _Walk:
             eps = torch.finfo(torch.float32).eps
         if module is not None and _uses_running_statistics(module, self.model):
             return self._frozen_norm(node, module, x, weight, bias, eps)
-        found = normalised(x, self._held(weight), self._held(bias), eps=float(eps), centred="rms" not in word.lower())
+        found = normalised(
+            x, self.book.held(weight), self.book.held(bias), eps=float(eps), centred="rms" not in word.lower()
+        )
         if x.second < 10.0 * float(eps) and x.exact:
             self.notes.append(f"{node.name}: its input has mean square {x.second:.3g}, near eps={float(eps):.3g}")
         found = replace(found, words=_named(word, node))
@@ -406,19 +367,24 @@ class _Walk:
         wanted = self.rules.norm_weight(part, self._skip(part)) if self.norms == "scale" else None
         if wanted is not None and weight is None:
             self.notes.append(f"{node.name} has no weight that could be set; {wanted[1]}")
-        if wanted is not None and weight is not None and weight not in self.untouched and weight not in self.fills:
-            if weight in self.records:
+        if (
+            wanted is not None
+            and weight is not None
+            and weight not in self.book.untouched
+            and weight not in self.book.fills
+        ):
+            if weight in self.book.records:
                 return
             square, reason = wanted
             for name, value in ((weight, math.sqrt(square)), (bias, 0.0)):
-                if name is not None and name not in self.untouched:
-                    self.fills[name] = Fill(constant=value)
-                    self._initialised(name, node, x, None, None, None, square, reason, constant=value)
+                if name is not None and name not in self.book.untouched:
+                    self.book.fills[name] = Fill(constant=value)
+                    self.book.initialised(name, node, x, None, None, None, square, reason, constant=value)
             return
         for name in (weight, bias):
             if name is not None:
                 why = "norms='leave'" if self.norms == "leave" else "a norm that feeds no activation keeps its values"
-                self._left(name, node, x.words, self.untouched.get(name, why))
+                self.book.left(name, node, x.words, self.book.untouched.get(name, why))
 
     def _frozen_norm(
         self, node: Node, module: nn.Module, x: Signal, weight: str | None, bias: str | None, eps: float
@@ -429,24 +395,15 @@ class _Walk:
         assert isinstance(mean, Tensor)
         self.notes.append(f"{node.name} is in evaluation mode: it applies its running statistics and resets nothing")
         inverse = (variance.detach().double() + eps).rsqrt().cpu()
-        w = inverse if (held := self._held(weight)) is None else held.double().cpu() * inverse
+        w = inverse if (held := self.book.held(weight)) is None else held.double().cpu() * inverse
         b = -w * mean.detach().double().cpu()
-        b = b if (held := self._held(bias)) is None else b + held.double().cpu()
+        b = b if (held := self.book.held(bias)) is None else b + held.double().cpu()
         unit = torch.arange(len(x.values))
         values = x.values * w[unit % len(w)] + b[unit % len(b)]
         return replace(
             x, second=float(values.pow(2).mean()), mean=float(values.mean()), draw=lambda: values, gaussian=False,
             activation=None, kernel=None, stream=None, words=_named(node.detail, node),
         )  # fmt: skip
-
-    def _held(self, name: str | None) -> Tensor | None:
-        """What a norm's parameter will hold."""
-        if name is None:
-            return None
-        fill = self.fills.get(self.first[name])
-        if fill is not None:
-            return torch.tensor([fill.constant], dtype=torch.float64)
-        return self.tensors[name]
 
     # records
 
@@ -457,23 +414,6 @@ class _Walk:
         name = residual.skip if part.branch is not None and residual.projected else residual.fork
         # a projection that runs after the branch keeps the scale of what both start from
         return self.signals.get(name, self.signals.get(residual.fork))
-
-    def _initialised(
-        self, name: str, node: Node, x: Signal, fan: float | None, c_w: float | None, c_b: float | None,
-        kernel: float, reason: str, *, constant: float | None = None,
-    ) -> None:  # fmt: skip
-        std = self.fills[name].std if constant is None else None
-        self.records[name] = ParameterRecord(
-            name, node.name, tuple(self.tensors[name].shape), "initialised", x.words, fan, c_w, c_b,
-            std, kernel, reason, constant=constant,
-        )  # fmt: skip
-
-    def _left(self, name: str, node: Node, fed_by: str, reason: str) -> None:
-        first = self.first.get(name, name)
-        if first not in self.records and first in self.tensors:
-            reason = self.untouched.get(first, reason)
-            shape = tuple(self.tensors[first].shape)
-            self.records[first] = ParameterRecord(first, node.name, shape, "left", fed_by, reason=reason)
 
 
 def _named(what: str, node: Node) -> str:
