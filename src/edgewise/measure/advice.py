@@ -144,12 +144,11 @@ def _tailored(found: Diagnosis, graph: ModelGraph, chosen: Sequence[Activation],
         return model, batch
 
     named = " and ".join(a.spec for a in chosen)
-    why = f"{named} {'have' if len(chosen) > 1 else 'has'} no critical point that holds a signal" if hopeless else (
-        f"{named} made for this depth keeps signal and gradient where the critical initialisation alone does not"
-    )
+    have = "have" if len(chosen) > 1 else "has"
+    why = f", which {have} no critical point that holds a signal," if hopeless else ""
     return Remedy(
         (*swaps, "ew.init.critical_(model, batch)"),
-        f"{why}: ew.tailor shifts and scales it until it has one, then the weights are drawn anew for it",
+        f"shifts and scales {named}{why} so that signal and gradient are kept at this depth, and draws the weights anew",
         carry_out,
     )
 

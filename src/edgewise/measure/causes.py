@@ -46,7 +46,7 @@ def cause(a: Activation, layers: Sequence[LayerDiagnosis]) -> str:
         return _tailored(a, rows, c_w)
     point = preferred_point(a)
     if point is None:
-        return f"{a.spec} has no critical point: no weight variance keeps both the signal and the gradient"
+        return f"no weight variance keeps both the signal and the gradient: {a.spec} has no critical point"
     if c_w is None:
         return ""
     usual = " (PyTorch's default)" if abs(c_w / PYTORCH - 1.0) < CLOSE else ""
@@ -69,9 +69,9 @@ def _tailored(a: Activation, rows: Sequence[LayerDiagnosis], c_w: float | None) 
     kernel = operating_kernel(a) or 1.0
     first = next((row.kernel for row in rows), math.nan)
     if c_w is not None and abs(c_w - 1.0) > CLOSE:
-        return f"{a.spec} is tailored to C_W = 1 and K = {number(kernel)}, but the weights have C_W = {number(c_w)}"
+        return f"the activation {a.spec} is tailored to C_W = 1 and K = {number(kernel)}, but the weights have C_W = {number(c_w)}"
     if math.isfinite(first) and not 0.5 < first / kernel < 2.0:
-        return f"{a.spec} is tailored to K = {number(kernel)}, but its first layer has K = {number(first)}"
+        return f"the activation {a.spec} is tailored to K = {number(kernel)}, but its first layer has K = {number(first)}"
     return ""
 
 

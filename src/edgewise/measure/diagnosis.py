@@ -125,7 +125,8 @@ class Advice:
 class Diagnosis:
     """What is wrong with a model, where, and the mend; prints itself in a terminal (rich).
 
-    level and headline: the verdict; reason: in a few sentences. findings: gravest first, empty for a healthy model.
+    level and headline: the verdict; reason: in a few sentences. findings: gravest first,
+    empty for a healthy model. causes: why, as far as theory knows.
     layers: in the order they run. depth: layers that end in an activation; width: their median number of units.
     mode: "train" or "eval", the mode the model was in and was measured in. loss: the value of the loss, None without
     one (the gradient is then that of a random unit direction at every sample's output). source: where the order of the
@@ -136,6 +137,7 @@ class Diagnosis:
     level: Level
     headline: str
     reason: str
+    causes: tuple[str, ...]
     findings: tuple[Finding, ...]
     advice: tuple[Advice, ...]
     layers: tuple[LayerDiagnosis, ...]

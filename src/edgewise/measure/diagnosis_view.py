@@ -36,26 +36,26 @@ def panel(d: Diagnosis) -> RenderableType:
     colour = _COLOUR[d.level]
     parts: list[RenderableType] = [Text(d.headline, style=f"bold {colour}")]
     if d.findings:
-        parts += [Text.assemble(("• ", colour), _sentence(f.text)) for f in d.findings]
-        told = {f.text for f in d.findings}
-        parts += [Text(_sentence(s)) for s in d.reason.split("; ") if s and not any(s in t for t in told)]
+        parts += [Text.assemble(("• ", colour), sentence(f.text)) for f in d.findings]
+        parts += [Text(sentence(cause)) for cause in d.causes]
     elif d.reason:
-        parts.append(Text(_sentence(d.reason)))
+        parts.append(Text(sentence(d.reason)))
     for piece in d.advice:
         parts.append(Text(""))
         if piece.calls:
             parts.append(Text("Try", style="bold"))
             parts += [Text(f"    {call}", style="bold cyan", no_wrap=True, overflow="fold") for call in piece.calls]
-        parts.append(Text(_sentence(piece.why)))
+        parts.append(Text(sentence(piece.why)))
         if piece.checked:
             parts.append(Text(f"On a copy of this model, after these calls: {piece.after}.", style="green"))
         elif piece.calls:
             parts.append(Text("Not tried on a copy (check=True does).", style="dim"))
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), header_style="bold")
     for heading in COLUMNS:
-        table.add_column(heading, justify="left" if heading in ("layer", "what") else "right", no_wrap=True)
+        if heading != "what":
+            table.add_column(heading, justify="left" if heading == "layer" else "right", no_wrap=True)
     for row in chosen_rows(d.layers):
-        table.add_row(*(("…",) + ("",) * (len(COLUMNS) - 1) if row is None else (row.name, row.kind, *cells(row)[2:])))
+        table.add_row(*(("…",) if row is None else (row.name, *cells(row, 2)[2:])))
     if d.layers:
         parts += [table, Text(LEGEND, style="dim")]
     parts += [Text(f"Note: {note}.", style="dim") for note in d.notes]
@@ -77,14 +77,14 @@ def chosen_rows(layers: Sequence[LayerDiagnosis]) -> list[LayerDiagnosis | None]
     return rows
 
 
-def cells(row: LayerDiagnosis) -> tuple[str, ...]:
+def cells(row: LayerDiagnosis, digits: int = 3) -> tuple[str, ...]:
     """The figures of one layer, in the order of COLUMNS."""
     what = row.detail + (f" → {row.activation}" if row.activation else "")
     dead = "–" if row.dead_static is None else f"{percent(row.dead_static)} + {percent(row.dead_dynamic or 0.0)}"
-    return (
-        row.name, what, number(row.kernel), number(row.predicted), number(row.growth), number(row.gradient),
-        number(row.gradient_growth), number(row.chi_parallel), number(row.chi_perp), dead, correlation(row),
+    figures = (
+        row.kernel, row.predicted, row.growth, row.gradient, row.gradient_growth, row.chi_parallel, row.chi_perp,
     )  # fmt: skip
+    return (row.name, what, *(number(value, digits) for value in figures), dead, correlation(row))
 
 
 def correlation(row: LayerDiagnosis) -> str:
@@ -97,5 +97,6 @@ def correlation(row: LayerDiagnosis) -> str:
     return "1" if gap < 1e-12 else f"1 − {number(gap, 2)}"
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
+    """`text` with a capital and a full stop."""
     return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"

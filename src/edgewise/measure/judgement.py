@@ -55,17 +55,18 @@ def judged(
         gradients=not look.gradient_note,
     )
     level, headline = _headline(found, rows, stream)
-    sentences = [f.text for f in found[:3]]
+    causes: list[str] = []
     if found and found[0].problem in _SCALE:
-        sentences += [told for a in activations[:2] if (told := cause(a, layers))]
+        causes += [told for a in activations[:2] if (told := cause(a, layers))]
         if any(f.problem.startswith("gradients") for f in found) and (chi := _norm_note(rows) or susceptibility_note(rows)):
-            sentences.append(chi)
+            causes.append(chi)
     output = next((look.observed.moments[n.name] for n in look.graph.of_kind("output") if n.name in look.observed.moments), None)
     return Diagnosis(
         model=name,
         level=level,
         headline=headline,
-        reason="; ".join(sentences) if found else _healthy(rows, stream),
+        reason="; ".join([f.text for f in found[:3]] + causes) if found else _healthy(rows, stream),
+        causes=tuple(causes),
         findings=tuple(found),
         advice=(),
         layers=layers,

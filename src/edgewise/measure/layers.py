@@ -103,7 +103,7 @@ def _with_activation(
     following = [weights[n.name].c_w for n in linears_after(graph, node.name) if n.name in weights]
     c_w = sum(following) / len(following) if following else None
     alive = SMALLEST <= row.kernel <= LARGEST
-    slopes = [observed.slopes[n.name] for n in consumers if n.name in observed.slopes]
+    slopes = [observed.slopes[n.name] for n in consumers if n.name in observed.slopes and not row.bad]
     parallel = perp = None
     if alive and c_w:
         parallel, perp = (c_w * chi for chi in _susceptibilities(a, row.kernel))

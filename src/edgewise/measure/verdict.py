@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edgewise.measure.diagnosis import Finding, LayerDiagnosis, Level, Problem
 from edgewise.measure.wording import factor, number, percent
@@ -66,7 +66,7 @@ def findings(
         for profile in (rows, stream):
             if not _has(found, "gradients_explode", "gradients_vanish"):
                 found += _gradient(profile)
-        found += _cut_off(rows)
+        found = _cut_off(rows, found)
     found += _collapse(rows, input_one_minus_rho)
     found += _dead(rows)
     found += _saturated(rows)
@@ -204,12 +204,17 @@ def _gradient(rows: Sequence[LayerDiagnosis]) -> list[Finding]:
     return [Finding("gradients_explode" if explodes else "gradients_vanish", level, half[0].name, text)]
 
 
-def _cut_off(rows: Sequence[LayerDiagnosis]) -> list[Finding]:
+def _cut_off(rows: Sequence[LayerDiagnosis], found: list[Finding]) -> list[Finding]:
+    """Layers whose gradient is exactly 0: where gradients vanish, they have underflowed."""
     dark = [row for row in rows if row.gradient_norm == 0.0]
     if not dark:
-        return []
-    text = f"no gradient arrives at {dark[-1].called}" + (f" and {len(dark) - 1} more" if len(dark) > 1 else "")
-    return [Finding("cut_off", "no", dark[-1].name, text)]
+        return found
+    more = f" and {len(dark) - 1} more" if len(dark) > 1 else ""
+    vanishing = next((f for f in found if f.problem == "gradients_vanish"), None)
+    if vanishing is not None and dark == list(rows[: len(dark)]):
+        text = f"{vanishing.text}; it has underflowed to 0 at {dark[-1].called}{more}"
+        return [replace(f, level="no", text=text) if f is vanishing else f for f in found]
+    return [*found, Finding("cut_off", "no", dark[-1].name, f"no gradient arrives at {dark[-1].called}{more}")]
 
 
 def _collapse(rows: Sequence[LayerDiagnosis], at_input: float | None) -> list[Finding]:

@@ -10,7 +10,7 @@ from typing import Any
 from markupsafe import Markup
 
 from edgewise.measure.diagnosis import Diagnosis
-from edgewise.measure.diagnosis_view import BADGE, COLUMNS, cells
+from edgewise.measure.diagnosis_view import BADGE, COLUMNS, cells, sentence
 from edgewise.measure.wording import number
 from edgewise.report.drawing import inline_svg
 from edgewise.report.files import write_text
@@ -56,7 +56,6 @@ def diagnosis_page(diagnosis: Diagnosis, *, out: str | Path) -> Path:
 
 def html(d: Diagnosis) -> str:
     """The page as text; nothing in it is loaded from anywhere."""
-    told = {f.text for f in d.findings}
     made: str = _template().render(
         title=f"Diagnosis of {d.model}",
         model=d.model,
@@ -64,21 +63,21 @@ def html(d: Diagnosis) -> str:
         level=d.level,
         badge=BADGE[d.level],
         headline=d.headline,
-        findings=[_sentence(f.text) for f in d.findings],
-        because=[_sentence(s) for s in d.reason.split("; ") if s and not any(s in text for text in told)],
+        findings=[sentence(f.text) for f in d.findings],
+        because=[sentence(cause) for cause in d.causes] if d.findings else [sentence(d.reason)],
         numbers=_numbers(d),
         advice=[
             {
-                "why": _sentence(a.why),
+                "why": sentence(a.why),
                 "code": "\n".join(("import edgewise as ew", "", *a.calls)) if a.calls else "",
-                "after": _sentence(a.after) if a.checked else "",
+                "after": sentence(a.after) if a.checked else "",
             }
             for a in d.advice
         ],
         pictures=list(_pictures(d)),
         head=COLUMNS,
         rows=[cells(row) for row in d.layers],
-        notes=[_sentence(note) for note in d.notes],
+        notes=[sentence(note) for note in d.notes],
         words=WORDS,
         provenance=_provenance(d),
         edgewise=d.provenance.edgewise,
@@ -99,8 +98,9 @@ def _pictures(d: Diagnosis) -> Iterator[dict[str, Any]]:
             (
                 "kernel",
                 "Signal through the layers",
-                "Kernel K of what enters each activation. Where the measured line leaves the predicted one, weights are "
-                "no longer random, or the network is too narrow for its depth.",
+                "Kernel K of what enters each activation. The broad line is what theory expects of weights of these "
+                "variances; where the measured one leaves it, the weights are no longer random, or the network is too "
+                "narrow for its depth.",
                 depth.kernel_figure,
             )
         )
@@ -173,10 +173,6 @@ def _provenance(d: Diagnosis) -> str:
         f"layers found by {'torch.fx' if d.source == 'torch.fx' else 'watching one batch'}",
     ]
     return " · ".join(parts) + "."
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
 
 
 @functools.cache

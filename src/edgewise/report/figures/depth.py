@@ -37,7 +37,7 @@ def kernel_figure(data: Mapping[str, Any]) -> Figure:
     x = _positions(rows)
     predicted = _within([row["predicted"] for row in rows])
     measured = _within([row["kernel"] for row in rows])
-    axes.plot(x, predicted, color=MUTED, linestyle=DASHES[1], linewidth=1.6, label="predicted", zorder=2)
+    axes.plot(x, predicted, color=MUTED, linewidth=5.0, alpha=0.35, label="predicted", zorder=2)
     axes.plot(x, measured, color=BLUE, marker="o", markersize=_size(rows), linewidth=1.8, label="measured", zorder=3)
     shown += [*predicted, *measured]
     if stream:
@@ -67,7 +67,7 @@ def gradient_figure(data: Mapping[str, Any]) -> Figure:
     measured = _within([row["gradient_norm"] for row in rows])
     expected = _within(_product(rows))
     x = _positions(rows)
-    axes.plot(x, expected, color=MUTED, linestyle=DASHES[1], linewidth=1.6, label="product of χ⊥", zorder=2)
+    axes.plot(x, expected, color=MUTED, linewidth=5.0, alpha=0.35, label="predicted, product of χ⊥", zorder=2)
     axes.plot(
         x, measured, color=VERMILION, marker="o", markersize=_size(rows), linewidth=1.8, label="measured", zorder=3
     )
