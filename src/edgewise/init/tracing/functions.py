@@ -44,7 +44,7 @@ def canonical(target: object) -> str:
             pass
         name = getattr(target, "__name__", type(target).__name__)
         if name in ("__get__", "__set__"):
-            name = f"{name.strip('_')}_{getattr(getattr(target, '__self__', None), '__name__', '')}"
+            return f"{name.strip('_')}_{getattr(getattr(target, '__self__', None), '__name__', '')}"
     if name.startswith("__") and name.endswith("__"):
         name = name[2:-2]
     name = name.strip("_")
@@ -84,14 +84,12 @@ _ABOUT = """
     equal allclose shape getattr finfo broadcast_shapes is_tensor result_type can_cast hash id assert assert_is_none
     register_hook retain_grad is_shared is_pinned data_ptr format repr str bool int untyped_storage has_torch_function
     searchsorted nonzero unique bincount multinomial record_stream backward is_autocast_enabled numpy
+    get_shape get_dtype get_device get_ndim get_grad get_grad_fn get_requires_grad get_is_leaf get_is_cuda get_is_cpu
+    get_layout get_names get_is_sparse get_is_quantized get_is_nested get_is_meta get_is_mps get_itemsize get_nbytes
+    get__version get__base get_output_nr get_training
 """
 ABOUT = frozenset(_ABOUT.split())
-
-
-def asks(name: str) -> bool:
-    """Whether a function only asks about a tensor, or makes a constant like it."""
-    return name in ABOUT or (name.startswith("get_") and name not in KINDS and name not in ALIASES)
-
+"""What asks about a tensor, or makes a constant like it."""
 
 _SEVERAL = "chunk split split_with_sizes tensor_split hsplit vsplit unbind unsafe_chunk unsafe_split"
 SEVERAL = frozenset(_SEVERAL.split())
@@ -117,7 +115,7 @@ _NAMES: dict[Kind, str] = {
     """,
     "attention": "scaled_dot_product_attention multi_head_attention_forward",
     "concatenate": "cat stack hstack vstack dstack column_stack",
-    "embedding": "embedding embedding_bag",
+    "embedding": "embedding embedding_bag one_hot",
 }
 KINDS: dict[str, Kind] = {name: kind for kind, names in _NAMES.items() for name in names.split()}
 

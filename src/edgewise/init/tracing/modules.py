@@ -143,7 +143,7 @@ def _parametric(module: nn.Module) -> Layer:
     if isinstance(module, nn.PReLU):
         slopes = module.weight.detach().double()
         note = "its slopes differ between channels and are taken at their mean" if _spread(slopes) else ""
-        return Layer("activation", detail, registered("prelu", a=float(slopes.mean())), note=note)
+        return Layer("activation", detail, registered("prelu", a=short(slopes)), note=note)
     assert isinstance(module, EdgewiseModule)
     members = module.activations
     if len(members) == 1:
@@ -151,6 +151,11 @@ def _parametric(module: nn.Module) -> Layer:
     means = {name: sum(m.parameters[name] for m in members) / len(members) for name in members[0].parameters}
     note = "its parameters differ between channels and are taken at their mean" if len(set(members)) > 1 else ""
     return Layer("activation", detail, members[0].definition.bind(**means), note=note)
+
+
+def short(values: torch.Tensor) -> float:
+    """The mean of some numbers, without the digits that their precision does not hold."""
+    return float(f"{float(values.detach().double().mean()):.7g}")
 
 
 def _spread(values: torch.Tensor) -> bool:

@@ -18,10 +18,11 @@ import torch
 from torch import Tensor, nn
 
 from edgewise.activations import Activation
+from edgewise.activations.registry import registered
 from edgewise.init.graph import Kind, ModelGraph, Node
 from edgewise.init.tracing import functions
 from edgewise.init.tracing.expressions import OPERATIONS, Operation, X, as_formula, operation
-from edgewise.init.tracing.modules import Layer
+from edgewise.init.tracing.modules import Layer, short
 from edgewise.init.tracing.recognition import expression_activation, module_activation
 
 Closed = Callable[[Node, Any], None]
@@ -95,7 +96,7 @@ class Reader:
 
     def __init__(self, model: nn.Module, closed: Closed | None = None) -> None:
         self.nodes: list[Node] = []
-        self.notes: list[str] = []
+        self._notes: list[tuple[str, str | None]] = []  # and the node that each is about
         self._closed = closed
         self._taken: set[str] = {name for name, _ in model.named_modules()}
         self._calls: dict[str, int] = {}
@@ -150,14 +151,17 @@ class Reader:
             return self._of_weights(name, operands, where)
         if not functions.from_torch(target):
             return self._unknown(name, operands, where)
-        if functions.asks(name):
+        if name in functions.ABOUT:
             return Step()
         if name in functions.ALIASES:
             first = args[0] if args and isinstance(args[0], Operand) else signals[0]
             return Step(first.signal) if isinstance(first.signal, Signal) else self._of_weights(name, [first], where)
         taken = signals[0].signal
-        if name == "getitem" and isinstance(taken, Signal) and (taken.several or isinstance(args[1], str)):
-            return Step(Signal(taken.root))
+        if isinstance(taken, Signal):
+            if name == "getitem" and (taken.several or isinstance(args[1], str)):
+                return Step(Signal(taken.root))
+            if taken.several and name in ("get_values", "get_indices"):
+                return Step(Signal(taken.root) if name == "get_values" else None)
         step = self._elementwise(name, args, kwargs, where)
         if step is not None:
             return step
@@ -168,6 +172,22 @@ class Reader:
         if name in functions.KINDS:
             return self._listed(name, operands, where)
         return self._unknown(name, operands, where)
+
+    def applied(self, name: str, known: Activation | None, arguments: object, where: str) -> Step:
+        """A call of a custom autograd function; known: the activation that it is, if it is one."""
+        operands = [item for item in walk(arguments) if isinstance(item, Operand)]
+        signals = [o for o in operands if isinstance(o.signal, Signal)]
+        if known is not None and len(signals) == 1:
+            return Step(self._activated(known, signals[0], _said(name, where)))
+        return self._unknown(name, operands, where) if operands else Step()
+
+    def foreign(self) -> Step:
+        """A tensor that comes out of code which cannot be watched."""
+        step = self._emit("unknown", "foreign", (), (), "")
+        step.note = (
+            "a tensor comes from code that cannot be watched (TorchScript, a custom kernel, or kept from elsewhere)"
+        )
+        return step
 
     def overwritten(self, operand: Operand) -> Step:
         """A tensor that was changed in place through another view of it."""
@@ -181,14 +201,22 @@ class Reader:
 
     def finish(self, step: Step, value: Any = None) -> None:
         """The call has happened and returned `value`."""
-        if step.note and step.note not in self.notes:
-            self.notes.append(step.note)
+        if step.note:
+            self._notes.append((step.note, step.node.name if step.node is not None else None))
         if step.node is not None:
             self._add(step.node, value)
 
     def graph(self, source: Any, notes: Sequence[str] = ()) -> ModelGraph:
-        """The nodes so far."""
-        return ModelGraph(tuple(self.nodes), source, (*notes, *self.notes))
+        """The nodes so far, without calls of functions that nothing takes the result of."""
+        taken: set[str] = set()
+        kept = []
+        for node in reversed(self.nodes):
+            if node.name in taken or node.module is not None or node.kind in ("input", "output"):
+                kept.append(node)
+                taken |= set(node.inputs)
+        names = {node.name for node in kept}
+        said = [note for note, about in self._notes if about is None or about in names]
+        return ModelGraph(tuple(reversed(kept)), source, tuple(dict.fromkeys((*notes, *said))))
 
     # -- what a function is -------------------------------------------------------------------------------------------
 
@@ -210,14 +238,15 @@ class Reader:
             return self._unknown(name, operands, where)
         step = self._emit(kind, name, self._take(operands), _parameters(operands), where)
         if isinstance(step.result, Signal):
-            step.result.several = name in functions.SEVERAL
+            along = len(operands) == 1 and name in ("max", "min", "median", "nanmedian")  # then values and indices
+            step.result.several = name in functions.SEVERAL or along
         return step
 
     def _contraction(self, name: str, operands: Sequence[Operand], where: str) -> Step:
         signals = [o for o in operands if isinstance(o.signal, Signal)]
         parameters = _parameters(operands)
         inputs = self._take(operands)
-        if len(signals) >= 2:
+        if len(signals) >= 2 and not (name == "bilinear" and parameters):
             kind: Kind = "attention" if any(i in self._weighted for i in inputs) else "matmul"
             return self._emit(kind, name, inputs, parameters, where)
         if parameters:
@@ -233,7 +262,14 @@ class Reader:
 
     def _gated(self, name: str, module: str | None, inputs: tuple[str, ...], detail: str) -> Step:
         """GLU: one half of x times the sigmoid of the other."""
-        gate = Node(f"{name}.gate", "activation", inputs, module, activation=_sigmoid(), detail=f"sigmoid of {detail}")
+        gate = Node(
+            f"{name}.gate",
+            "activation",
+            inputs,
+            module,
+            activation=registered("sigmoid"),
+            detail=f"sigmoid of {detail}",
+        )
         self._add(gate, None)
         node = Node(name, "multiply", (*inputs, gate.name), module, detail=detail)
         return Step(Signal(name), node)
@@ -244,6 +280,10 @@ class Reader:
         """The step of an elementwise function, None where this is none."""
         if name in functions.NAMED_ACTIVATIONS:
             return self._named(name, args, kwargs, where)
+        if name in ("prelu", "rrelu"):
+            return self._sloped(name, args, kwargs, where)
+        if name in ("add", "sub") and kwargs.get("alpha", 1) != 1:
+            args, kwargs = self._multiplied(args, kwargs)
         given = _arguments(name, args, kwargs)
         if given is None:
             return None
@@ -270,13 +310,52 @@ class Reader:
             return self._unknown(name, [first], where)
         if layer.activation is None:
             return Step(first.signal) if layer.kind == "identity" else self._unknown(name, [first], where)
-        made = operation_of(layer.activation, first.signal.expression)
+        return Step(self._activated(layer.activation, first, _said(name, where)))
+
+    def _activated(self, known: Activation, operand: Operand, last: str) -> Signal:
+        """An activation of an operand, as an expression."""
+        signal = operand.signal
+        assert isinstance(signal, Signal)
+        made = operation_of(known, signal.expression)
         if made is None:
-            self._close(first)
-            made = operation_of(layer.activation, X)
+            self._close(operand)
+            made = operation_of(known, X)
             assert made is not None
-        result = replace(first.signal, expression=made, before=None, last=_said(name, where), several=False)
-        return Step(result)
+        return replace(signal, expression=made, before=None, last=last, several=False, mask=False)
+
+    def _sloped(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], where: str) -> Step:
+        """F.prelu and F.rrelu as leaky ReLUs, at the mean of their slopes."""
+        slope: Tensor | float | None
+        if name == "rrelu":
+            slope = (float(kwargs.get("lower", 1 / 8)) + float(kwargs.get("upper", 1 / 3))) / 2
+        else:
+            given = args[1] if len(args) > 1 else kwargs.get("weight")
+            slope = given.signal.value if isinstance(given, Operand) and isinstance(given.signal, Weights) else None
+        first = args[0] if args else kwargs.get("input")
+        operands = [o for o in walk((args, kwargs)) if isinstance(o, Operand)]
+        if slope is None or not isinstance(first, Operand) or not isinstance(first.signal, Signal):
+            return self._unknown(name, operands, where)
+        mean = short(slope) if isinstance(slope, Tensor) else slope
+        node = Node(
+            self._numbered(name), "activation", self._take(first), None, _parameters(operands),
+            registered("prelu" if name == "prelu" else "leaky_relu", a=mean), detail=_said(name, where),
+        )  # fmt: skip
+        several = isinstance(slope, Tensor) and slope.numel() > 1
+        note = f"{node.name}: its slopes are taken at their mean" if several or name == "rrelu" else ""
+        return Step(Signal(node.name), node, note)
+
+    def _multiplied(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments of torch.add(x, y, alpha=a) as those of x + a*y."""
+        options = dict(kwargs)
+        alpha = options.pop("alpha")
+        values = [*args, *(options.pop(key) for key in ("input", "self", "other") if key in options)]
+        if len(values) == 2 and isinstance(values[1], Operand) and isinstance(values[1].signal, Signal):
+            second = self._join("mul", [values[1], alpha], [values[1]])
+            assert second is not None
+            values[1] = Operand(replace(second, last="mul"))
+        elif len(values) == 2 and isinstance(values[1], Tensor | int | float):
+            values[1] = values[1] * _number(alpha)
+        return tuple(values), options
 
     def _join(self, name: str, values: Sequence[Any], signals: Sequence[Operand]) -> Signal | None:
         """The result as an expression of the one node that all operands come from, or None."""
@@ -333,6 +412,9 @@ class Reader:
         parameters = _parameters(operands)
         if name in ("add", "sub"):
             return self._emit("add", name, self._take(operands), parameters, where)
+        normalised = self._normalised(name, values, signals)
+        if normalised is not None:
+            return self._emit("norm", name, (normalised,), (), where)
         if name == "mul" and len(signals) > 1:
             masks = [o for o in signals if isinstance(o.signal, Signal) and o.signal.mask]
             if not masks:
@@ -352,6 +434,27 @@ class Reader:
         if name == "where" and sum(not s.signal.mask for s in signals if isinstance(s.signal, Signal)) == 1:
             return self._emit("reshape", name, self._take(operands), parameters, where)
         return self._unknown(name, operands, where)
+
+    def _normalised(self, name: str, values: Sequence[Any], signals: Sequence[Operand]) -> str | None:
+        """The node that x * rsqrt(mean(x**2) + eps), or x / sqrt(...), divides by its root mean square; else None."""
+        if len(signals) != 2 or len(values) != 2:
+            return None
+        for this, other in ((0, 1), (1, 0)) if name == "mul" else ((0, 1),) if name == "div" else ():
+            x, size = signals[this].signal, signals[other].signal
+            assert isinstance(x, Signal)
+            assert isinstance(size, Signal)
+            mean = self._node(size.root)
+            squared = self._node(mean.inputs[0]) if mean is not None and mean.kind == "pool" and mean.inputs else None
+            if squared is None or squared.activation != registered("monomial", p=2) or squared.inputs != (x.root,):
+                continue
+            at = torch.tensor([2.0, 8.0], dtype=torch.float64)
+            expected = at.rsqrt() if name == "mul" else at.sqrt()
+            if x.expression is X and torch.allclose(size.expression(at), expected, rtol=1e-3):
+                return x.root
+        return None
+
+    def _node(self, name: str) -> Node | None:
+        return next((node for node in reversed(self.nodes) if node.name == name), None)
 
     def _close(self, operand: Operand) -> str | None:
         """The node whose output the operand is, made now if it is still an expression; None for a truth value."""
@@ -382,7 +485,7 @@ class Reader:
             )
             self._add(node, operand.tensor)
             if kind == "unknown":
-                self.notes.append(f"{node.name} ({detail}) is not understood: {found.reason}")
+                self._notes.append((f"{node.name} ({detail}) is not understood: {found.reason}", node.name))
             if kind == "activation":
                 signal.before = (signal.root, signal.expression, signal.parameters)
             signal.root = node.name
@@ -439,12 +542,6 @@ def operation_of(activation: Activation, inner: Operation) -> Operation | None:
     return made if operation("neg", [made]) is not None else None
 
 
-def _sigmoid() -> Activation:
-    from edgewise.activations.registry import registered
-
-    return registered("sigmoid")
-
-
 def _parameters(operands: Sequence[Operand]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(p for o in operands if isinstance(o.signal, Weights) for p in o.signal.parameters))
 
@@ -483,7 +580,7 @@ def _arguments(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tupl
     if kwargs.get("rounding_mode") is not None:
         return None
     if name in ("rsub", "rdiv", "rpow"):
-        return name[1:].replace("sub", "sub"), [values[1], values[0]]
+        return name[1:], [values[1], values[0]]
     if name == "clamp":
         low = options.get("min", values[1] if len(values) > 1 else None)
         high = options.get("max", values[2] if len(values) > 2 else None)
@@ -501,8 +598,5 @@ def _arguments(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tupl
         return None
     if name not in OPERATIONS:
         return None
-    alpha = options.pop("alpha", 1)
-    values += list(options.values())
-    if alpha != 1:
-        return None
-    return name, values
+    options.pop("alpha", None)
+    return name, [*values, *options.values()]

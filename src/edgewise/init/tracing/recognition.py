@@ -84,6 +84,20 @@ def module_activation(module: nn.Module) -> Elementwise | None:
         return None
 
 
+def function_activation(function: Callable[[Tensor], Tensor], label: str) -> Activation | None:
+    """The activation that a function of one tensor is, or None where it is none."""
+    try:
+        check_elementwise(function, label)
+        found = _by_values(function)
+        if found is not None:
+            return found.activation
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return activation(function, name=label)
+    except Exception:  # whatever a function raises on a tensor it was not made for
+        return None
+
+
 def torch_module_activation(module: nn.Module) -> Elementwise:
     """What one of torch's own activation modules is."""
     found = module_activation(module)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -14,13 +15,17 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from edgewise.activations import Activation
 from edgewise.errors import ModelError
 from edgewise.init.graph import ModelGraph, Node
 from edgewise.init.models import accepted, call_arguments, floating_tensors, unwrapping
 from edgewise.init.tracing import functions
 from edgewise.init.tracing.modules import Layer, leaves
 from edgewise.init.tracing.reader import Operand, Reader, Signal, Step, Weights
+from edgewise.init.tracing.recognition import function_activation
 from edgewise.init.tracing.symbolic import plain_attention
+
+_DIFFERENTIABLE = "edgewise.activations.differentiable"  # whose autograd function is every Activation
 
 Observer = Callable[[Node, Tensor], None]
 
@@ -63,6 +68,12 @@ class _Recorder:
         self._observe = observe
         self.reader = Reader(model, self._closed if observe is not None else None)
         self._signals: Any = WeakTensorKeyDictionary()
+        self._constants: Any = WeakTensorKeyDictionary()
+        for module in model.modules():
+            for tensor in [*module._buffers.values(), *_held_tensors(module)]:
+                if tensor is not None:
+                    self._constants[tensor] = True
+        self._applied: dict[Any, Activation | None] = {}
         self._path: list[str] = []
         self.inside = 0  # leaf modules being run
         self._steps: list[Step] = []
@@ -70,13 +81,13 @@ class _Recorder:
 
     def run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Runs the model; its calls go to the reader."""
-        for name, value in self._named(args, kwargs):
-            for tensor in _all_tensors(value):
-                if tensor not in self._signals:
-                    self._set(tensor, self.reader.input(name, tensor if tensor.is_floating_point() else None))
+        for name, tensor in self._named(args, kwargs):
+            if tensor not in self._signals:
+                self._set(tensor, self.reader.input(name, tensor if tensor.is_floating_point() else None))
         with ExitStack() as stack:
             for name, module in self._model.named_modules():
                 stack.enter_context(self._hooked(name, module))
+            stack.enter_context(self._watching_custom_functions())
             stack.enter_context(_Mode(self))
             try:
                 output = self._model(*args, **kwargs)
@@ -93,16 +104,17 @@ class _Recorder:
         self.reader.output([self._operand(tensor) for tensor in floating])
         return output
 
-    def _named(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[tuple[str, Any]]:
-        """The arguments with the names they have in forward."""
+    def _named(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[tuple[str, Tensor]]:
+        """The tensors among the arguments with the names they have in forward: "x", "batch['x']", "pair[0]"."""
         try:
             bound = inspect.signature(self._model.forward).bind(*args, **kwargs)
         except TypeError as error:
             raise ModelError(f"the model does not take this batch: {error}") from None
-        found: list[tuple[str, Any]] = []
+        found: list[tuple[str, Tensor]] = []
         for name, value in bound.arguments.items():
             keyword = bound.signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD
-            found += list(value.items()) if keyword else [(name, value)]
+            for inner, given in value.items() if keyword else ((name, value),):
+                found += _named_tensors(inner, given)
         return found
 
     # -- what tensors are ---------------------------------------------------------------------------------------------
@@ -116,8 +128,14 @@ class _Recorder:
             if weights is not None:
                 return Operand(weights, tensor)
         found = self._signals.get(tensor)
-        if found is None:
+        if found is None and (not tensor.is_floating_point() or tensor in self._constants or _is_parameter(tensor)):
             return tensor
+        if found is None:
+            step = self.reader.foreign()
+            self.reader.finish(step, [tensor])
+            assert isinstance(step.result, Signal)
+            self._set(tensor, step.result)
+            return Operand(step.result, tensor)
         signal, version = found
         if version != _version(tensor) and isinstance(signal, Signal):
             step = self.reader.overwritten(Operand(signal, tensor))
@@ -196,18 +214,73 @@ class _Recorder:
                 self.done(step, output)
         return output
 
+    @contextmanager
+    def _watching_custom_functions(self) -> Iterator[None]:
+        """Sees the calls of custom autograd functions, which no function mode is told of."""
+        original = torch.autograd.Function.__dict__["apply"]
+        thread = threading.get_ident()
+
+        def apply(cls: Any, *args: Any, **kwargs: Any) -> Any:
+            call = original.__get__(None, cls)
+            ours = threading.get_ident() == thread and not self.inside and not self.muted
+            if not ours or cls.__name__ == "CheckpointFunction":  # which runs a part of the model
+                return call(*args, **kwargs)
+            return self._custom(cls, call, args, kwargs)
+
+        torch.autograd.Function.apply = classmethod(apply)  # type: ignore[method-assign, assignment]
+        try:
+            yield
+        finally:
+            torch.autograd.Function.apply = original  # type: ignore[method-assign]
+
+    def _custom(self, cls: Any, call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """A custom autograd function: the call of an edgewise activation, another elementwise function or unknown."""
+        self.inside += 1
+        try:
+            with self.quiet():
+                known = self._applied_activation(cls, call, args, kwargs)
+                where = self._path[-1] if self._path else ""
+                name = cls.__name__
+                if known is not None and cls.__module__ == _DIFFERENTIABLE:
+                    name = known.name if known.name.isidentifier() else "activation"
+                step = self.reader.applied(name, known, self.given((args, kwargs)), where)
+            output = call(*args, **kwargs)
+        finally:
+            self.inside -= 1
+        with self.quiet():
+            self.done(step, output)
+        return output
+
+    def _applied_activation(
+        self, cls: Any, call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Activation | None:
+        tensors = _all_tensors((args, kwargs))
+        if len(tensors) != 1 or not args or args[0] is not tensors[0]:
+            return None
+        bound = next((a for a in args if isinstance(a, Activation)), None)
+        if cls.__module__ == _DIFFERENTIABLE and bound is not None and args[-1] == 0:
+            return bound
+        key = (cls, repr(args[1:]), repr(kwargs))
+        if key not in self._applied:
+            self._applied[key] = function_activation(lambda x: call(x, *args[1:], **kwargs), cls.__name__)
+        return self._applied[key]
+
     def done(self, step: Step, output: Any) -> None:
         """Gives the result of a step to the tensors that came out of it."""
         tensors = _all_tensors(output)
         result = step.result
         floating = [t for t in tensors if t.is_floating_point() or (isinstance(result, Signal) and result.mask)]
-        if floating or step.node is None:
+        if floating or step.node is None or step.node.kind == "embedding":
             self.reader.finish(step, floating or None)
         elif step.node.kind == "reshape" and step.node.inputs:
             result, floating = Signal(step.node.inputs[0]), tensors  # token numbers in another shape
-        if isinstance(result, Signal | Weights):
-            for tensor in floating:
+        if step.node is not None and step.node.kind == "embedding":
+            floating = tensors  # one_hot gives integers
+        for tensor in floating:
+            if isinstance(result, Signal | Weights):
                 self._set(tensor, result)
+            else:
+                self._constants[tensor] = True
 
 
 class _Mode(TorchFunctionMode):
@@ -223,6 +296,28 @@ class _Mode(TorchFunctionMode):
         if self._recorder.inside or self._recorder.muted:
             return func(*args, **(kwargs or {}))
         return self._recorder.function(func, args, kwargs or {})
+
+
+def _named_tensors(name: str, value: Any) -> Iterator[tuple[str, Tensor]]:
+    if isinstance(value, Tensor):
+        yield name, value
+    elif isinstance(value, tuple | list):
+        for index, item in enumerate(value):
+            yield from _named_tensors(f"{name}[{index}]", item)
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _named_tensors(f"{name}[{key!r}]", item)
+
+
+def _is_parameter(tensor: Tensor) -> bool:
+    return isinstance(tensor, nn.Parameter)
+
+
+def _held_tensors(module: nn.Module) -> Iterator[Tensor]:
+    """Tensors that a module holds as plain attributes, in lists and mappings too."""
+    for name, value in module.__dict__.items():
+        if name not in ("_parameters", "_buffers", "_modules"):
+            yield from _all_tensors(value)
 
 
 def _version(tensor: Tensor) -> int:

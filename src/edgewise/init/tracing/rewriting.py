@@ -10,6 +10,7 @@ from typing import Any
 import torch.nn.functional as F
 from torch import fx, nn
 
+from edgewise.activations import Activation
 from edgewise.errors import ModelError, TraceError
 from edgewise.init.graph import Node
 from edgewise.init.tracing import functions
@@ -66,6 +67,7 @@ def rewritten(model: nn.Module, calls: Sequence[Rewriting], make: Callable[[str]
             new = graph.call_module(name, (root,))
         end.replace_all_uses_with(new)
         _erase(graph, end, root)
+    _as_modules(model, graph, added)
     notes = _follow_mode(model, graph, added)
     with untouched(model):
         for name, module in added.items():
@@ -134,6 +136,15 @@ def _free(model: nn.Module, added: dict[str, nn.Module], name: str) -> str:
     while hasattr(model, name) or name in added:
         name = f"{name}_"
     return name
+
+
+def _as_modules(model: nn.Module, graph: fx.Graph, added: dict[str, nn.Module]) -> None:
+    """Calls of `Activation` objects become modules, since generated code has no name for them."""
+    for node in list(graph.nodes):
+        if isinstance(node.target, Activation):
+            name = _free(model, added, node.name)
+            added[name] = node.target.module(trainable=False)
+            node.op, node.target = "call_module", name
 
 
 def _follow_mode(model: nn.Module, graph: fx.Graph, added: dict[str, nn.Module]) -> tuple[str, ...]:

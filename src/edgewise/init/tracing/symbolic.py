@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
+from edgewise.activations import Activation
+from edgewise.errors import TraceError
 from edgewise.init.graph import ModelGraph, Node
 from edgewise.init.models import call_arguments
 from edgewise.init.tracing import functions
@@ -41,7 +43,7 @@ def traced(model: nn.Module, batch: object = None) -> tuple[fx.Graph, Interprete
     """The graph of torch.fx and what was read from it."""
     known = leaves(model)
     constants = defaults(model, batch)
-    with untouched(model), torch.no_grad(), plain_attention():
+    with untouched(model), torch.no_grad(), plain_attention(), _activations_traced():
         graph = LeafTracer(known).trace(model, concrete_args=constants)
         interpreter = Interpreter(model, known, constants)
         interpreter.run(graph)
@@ -72,6 +74,25 @@ def untouched(model: nn.Module) -> Iterator[None]:
         for name in [*model.__dict__, *model._buffers]:
             if name not in before and re.fullmatch(r"_(tensor_constant|torchbind_obj)\d+", name):
                 delattr(model, name)
+
+
+@contextmanager
+def _activations_traced() -> Iterator[None]:
+    """Lets torch.fx record the calls of `Activation` objects."""
+    original = Activation.__call__
+
+    def call(self: Activation, x: Any) -> Any:
+        if isinstance(x, fx.Proxy):
+            return x.tracer.create_proxy(
+                "call_function", self, (x,), {}, name=self.name if self.name.isidentifier() else "act"
+            )
+        return original(self, x)
+
+    Activation.__call__ = call  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        Activation.__call__ = original  # type: ignore[method-assign]
 
 
 @contextmanager
@@ -151,10 +172,15 @@ class Interpreter:
         if target is getattr:
             target = f"get_{node.args[1]}"
         args, kwargs = self._given(node.args), self._given(node.kwargs)
-        step = self._reader.function(target, args, kwargs, self._where(node))
+        if isinstance(target, Activation):
+            name = target.name if target.name.isidentifier() else "activation"
+            step = self._reader.applied(name, target, args, self._where(node))
+        else:
+            step = self._reader.function(target, args, kwargs, self._where(node))
         self._reader.finish(step, node)
         if functions.in_place(node.target, dict(node.kwargs)) and node.args and isinstance(node.args[0], fx.Node):
             self._values[node.args[0]] = step.result
+            _check_views(node)
         return step.result if step.result is not None else Unknown()
 
     _call_method = _call_function
@@ -182,3 +208,12 @@ class Interpreter:
         if isinstance(value, slice):
             return slice(self._given(value.start), self._given(value.stop), self._given(value.step))
         return value
+
+
+def _check_views(node: fx.Node) -> None:
+    """Raises TraceError where a call changes a tensor in place that is a view of one which is read later."""
+    viewed = node.args[0]
+    while isinstance(viewed, fx.Node) and functions.KINDS.get(functions.canonical(viewed.target)) == "reshape":
+        viewed = viewed.args[0] if viewed.args else None
+        if isinstance(viewed, fx.Node) and any(user > node for user in viewed.users):
+            raise TraceError(f"{node.name} changes {viewed.name} in place through a view")
