@@ -27,11 +27,11 @@ def draw(results: Results, path: Path) -> None:
     scale = Normalize(CHANCE, 1.0)
     depths = results.depths
     rows = len(SCHEMES)
-    figure = Figure(figsize=(9.6, 1.0 + 0.43 * (rows + 1.1) * len(depths)), facecolor=PAPER, layout="constrained")
+    figure = Figure(figsize=(9.6, 1.0 + 0.43 * (rows + 1.6) * len(depths)), facecolor=PAPER, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(len(depths), 1, squeeze=False)[:, 0]
     for depth, ax in zip(depths, axes, strict=True):
-        _panel(ax, results, depth, lambda value: colours(scale(value)), last=depth == depths[-1])
+        _panel(ax, results, depth, lambda value: colours(scale(value)))
     figure.suptitle(
         f"Digits, plain networks of width {results.settings['width']}: median test accuracy after "
         f"{results.settings['steps']} Adam steps",
@@ -46,7 +46,7 @@ def draw(results: Results, path: Path) -> None:
     figure.savefig(path, dpi=150, metadata={"Software": None})
 
 
-def _panel(ax: Axes, results: Results, depth: int, colour: Any, *, last: bool) -> None:
+def _panel(ax: Axes, results: Results, depth: int, colour: Any) -> None:
     from matplotlib.patches import Rectangle
 
     seeds = len(results.settings["seeds"])
@@ -76,7 +76,7 @@ def _panel(ax: Axes, results: Results, depth: int, colour: Any, *, last: bool) -
     ax.set_ylim(len(SCHEMES), 0)
     ax.set_xticks([i + 0.5 for i in range(len(ACTIVATIONS))], ACTIVATIONS)
     ax.set_yticks([i + 0.5 for i in range(len(SCHEMES))], [TITLES[s] for s in SCHEMES])
-    ax.tick_params(length=0, labelsize=9, labelcolor=INK, labelbottom=last)
+    ax.tick_params(length=0, labelsize=9, labelcolor=INK)
     ax.set_title(f"depth {depth}", loc="left", fontsize=10.5, color=INK)
     for spine in ax.spines.values():
         spine.set_visible(False)
