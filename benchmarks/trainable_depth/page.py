@@ -143,8 +143,8 @@ def _comparison(results: Results) -> str:
     behind = sorted((d for d in found if d.ahead < 0.0), key=lambda d: d.ahead)
     clearly, ahead = sum(-d.ahead > grain for d in behind), sum(d.ahead > grain for d in found)
     text = _prose(
-        f"The better of the two edgewise schemes beside the best peer, in {len(found)} pairs of activation and depth:",
-        f"ahead by more than the standard error of a test accuracy ({grain:.3f}) in {ahead}, behind by more than that",
+        "The better of the two edgewise schemes beside the best peer, for every activation and depth at which anything",
+        f"learned, {len(found)} in all: ahead by more than the standard error of a test accuracy ({grain:.3f}) in {ahead}, behind by more than that",
         f"in {clearly}, within it in {len(found) - ahead - clearly}.",
         "A peer's median is the higher one in:" if behind else "No peer's median is higher anywhere.",
     )

@@ -67,12 +67,12 @@ class Duel:
 
 
 def duels(results: Results) -> Iterator[Duel]:
-    """One for each activation and depth in which both sides were measured."""
+    """One for each activation and depth in which both sides were measured and at least one of them learned."""
     peers = [scheme for scheme in SCHEMES if scheme not in OURS]
     for depth in results.depths:
         for activation in ACTIVATIONS:
             ours, peer = results.best(depth, activation, OURS), results.best(depth, activation, peers)
-            if ours is not None and peer is not None:
+            if ours is not None and peer is not None and max(ours[1], peer[1]) >= LEARNED:
                 yield Duel(depth, activation, ours, peer)
 
 

@@ -139,11 +139,13 @@ def test_the_page_lists_what_peers_win_and_whether_the_aim_is_reached():
     found = made_up({
         ("relu", "tat"): 0.95, ("relu", "tailored"): 0.91, ("gelu", "he"): 0.90, ("gelu", "critical"): 0.96,
         ("relu2", "he"): 0.1, ("relu2", "tailored"): 0.94,
+        ("tanh", "pytorch"): 0.12, ("tanh", "critical"): 0.10,
     })  # fmt: skip
     assert found.resolution == pytest.approx(0.01)
     text = page.page(found)
     assert "| 100 | `relu` | dks: TAT 0.950 | edgewise tailored 0.910 | 0.040 |" in text
     assert "| 100 | `gelu` |" not in text
+    assert "| 100 | `tanh` |" not in text  # two guesses
     assert "behind by more than that in 1" in " ".join(text.split())
     assert "tailored `relu2` at depth 100, a median of 0.93 and no seed lost, is reached: 0.940, 0 lost" in " ".join(
         text.split()
