@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -80,3 +80,10 @@ def write(model: nn.Module, values: Mapping[str, Tensor]) -> None:
     with torch.no_grad():
         for parameter, cast in ready:
             parameter.copy_(cast)
+
+
+def restore(saved: Sequence[tuple[nn.Parameter, Tensor]]) -> None:
+    """Gives parameters the values they had, whatever those were."""
+    with torch.no_grad():
+        for parameter, value in saved:
+            parameter.copy_(value)

@@ -75,6 +75,7 @@ def critical_(
     )
     untouched = _untouched(inner)
     data = Inputs(size, measuring.inputs(inner, sample) if sample is not None else {})
+    about_data = _about_data(data, graph)
 
     def plan(measured: Mapping[str, float]) -> Plan:
         return propagate(
@@ -83,7 +84,7 @@ def critical_(
 
     made = plan({})
     state = source.get_state()
-    before = {name: parameter.detach().clone() for name, (parameter, _) in apply.parameters(inner).items()}
+    before = [(parameter, parameter.detach().clone()) for parameter in inner.parameters()]
     checks: tuple[LayerCheck, ...] = ()
     try:
         apply.write(inner, _values(inner, made.fills, source))
@@ -96,10 +97,10 @@ def critical_(
         if batch is not None:
             checks = _measured(inner, graph, made, batch, correct)
     except BaseException:
-        apply.write(inner, before)
+        apply.restore(before)
         raise
     said = unwrapping(model)
-    notes = (*((said,) if said else ()), *graph.notes, *_about_data(data, graph), *made.notes)
+    notes = (*((said,) if said else ()), *graph.notes, *about_data, *made.notes)
     return InitReport(
         scheme="critical",
         reason=_reason(graph, made, fed_by is not None),
