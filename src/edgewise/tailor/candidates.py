@@ -43,9 +43,9 @@ def tat(a: Activation, stack: Stack, tau: float) -> list[Found]:
     return found
 
 
-def measured(a: Activation, found: Sequence[Found], stack: Stack, *, depth: int, width: int) -> list[Candidate]:
+def measured(a: Activation, found: Sequence[Found], stack: Stack, *, width: int) -> list[Candidate]:
     """The candidates with their susceptibilities and the networks that survive."""
-    lasting = survival(a, [t for _, _, t in found], depth=depth, width=width, share=stack.share)
+    lasting = survival(a, [t for _, _, t in found], stack, width=width)
     return [_candidate(a, *f, s) for f, s in zip(found, lasting, strict=True)]
 
 
@@ -67,14 +67,14 @@ def ranked(candidates: Sequence[Candidate], enough: float) -> list[Candidate]:
     """Best first, the best one marked as chosen.
 
     Those whose networks survive (a share of at least `enough`) come first, the most nonlinear of them (largest target)
-    leading; then the smaller |dchi_parallel/dK|, then the smaller spread of kernels. Of those that fail, the one with
-    more survivors.
+    leading; then those whose networks survive far from K = 1 too, then the smaller |dchi_parallel/dK|, then the smaller
+    spread of kernels. Of those that fail, the one with more survivors.
     """
 
     def order(c: Candidate) -> tuple[float, ...]:
         lasts = c.survival.share >= enough
         target = -c.zeta if c.method != "leaky" else c.zeta
-        rest = (abs(round(c.parallel_slope, 6)), c.survival.spread)
+        rest = (-round(c.survival.far, 1), abs(round(c.parallel_slope, 6)), c.survival.spread)
         return (0.0, target, *rest) if lasts else (1.0, -round(c.survival.share, 2), target, *rest)
 
     first, *others = sorted(candidates, key=order)

@@ -66,10 +66,7 @@ def tailor(
             raise TailoringError(_nothing(sigma, chosen, zeta, depth))
     else:
         found = []
-    if found:
-        tried = make.measured(base, found, stack, depth=depth, width=units)
-    else:
-        tried = _descended(sigma, chosen, stack, zetas, depth, units)
+    tried = make.measured(base, found, stack, width=units) or _descended(sigma, chosen, stack, zetas, units)
     if not tried:
         raise TailoringError(_nothing(sigma, chosen, zeta, depth))
     ranking = make.ranked(tried, ENOUGH)
@@ -77,7 +74,7 @@ def tailor(
 
 
 def _descended(
-    a: Activation, method: Method | None, stack: Stack, zetas: Sequence[float], depth: int, width: int
+    a: Activation, method: Method | None, stack: Stack, zetas: Sequence[float], width: int
 ) -> list[Candidate]:
     """The candidates of DKS, or of the substitute where DKS has none, at the largest zeta at which networks survive.
 
@@ -88,7 +85,7 @@ def _descended(
         first, last = 0, len(zetas) - 1  # the first index not ruled out, and the last
         middle = 0
         while first <= last:
-            found = make.measured(a, solve(a, stack, zetas[middle]), stack, depth=depth, width=width)
+            found = make.measured(a, solve(a, stack, zetas[middle]), stack, width=width)
             tried += found
             survive = any(c.survival.share >= ENOUGH for c in found)
             first, last = (first, middle - 1) if survive else (middle + 1, last)
@@ -124,6 +121,8 @@ def _tailoring(
     given: Activation, base: Activation, depth: int, width: int, stack: Stack, tau: float, ranking: list[Candidate]
 ) -> Tailoring:
     best = ranking[0]
+    met = conditions(base, best, stack, tau)
+    missed = [c for c in met if not c.met]
     return Tailoring(
         given=given.spec,
         base=base,
@@ -135,9 +134,9 @@ def _tailoring(
         beta=best.beta,
         gamma=best.gamma,
         delta=best.delta,
-        conditions=conditions(base, best, stack, tau),
+        conditions=met,
         candidates=tuple(ranking),
-        reason=reason(given, best, ranking, depth, width, ENOUGH),
+        reason=reason(given, best, ranking, missed, depth, width, ENOUGH),
     )
 
 

@@ -10,6 +10,7 @@ from edgewise.activations import Activation
 from edgewise.tailor.leaky import correlation_map
 from edgewise.tailor.moments import moments
 from edgewise.tailor.subnetworks import Stack
+from edgewise.tailor.survival import FAR
 from edgewise.tailor.tailored import Candidate, Condition
 
 MET = 1e-8
@@ -46,17 +47,27 @@ def conditions(a: Activation, c: Candidate, stack: Stack, tau: float) -> tuple[C
 
 
 def reason(
-    given: Activation, best: Candidate, ranking: Sequence[Candidate], depth: int, width: int, enough: float
+    given: Activation,
+    best: Candidate,
+    ranking: Sequence[Candidate],
+    missed: Sequence[Condition],
+    depth: int,
+    width: int,
+    enough: float,
 ) -> str:
     """Which candidate was taken and why."""
     name = given.spec
     share = best.survival.share
     networks = f"random networks of depth {depth} and width {width}"
     if best.method == "leaky":
-        return (
-            f"{name} is made of two half-lines, for which DKS has no solution: TAT's leaky form replaces it by a leaky "
-            f"ReLU whose slope takes the correlation of unrelated inputs to {best.zeta:g} at the end of the network"
-        )
+        text = f"{name} is made of two half-lines, for which DKS has no solution: TAT's leaky form puts a leaky ReLU "
+        text += "in its place, "
+        if missed:
+            return text + (
+                f"here ReLU itself: it takes the correlation of unrelated inputs to {missed[0].found:.3g} only, short "
+                f"of the {best.zeta:g} that was asked for"
+            )
+        return text + f"whose slope takes the correlation of unrelated inputs to {best.zeta:g} by the last layer"
     if best.method == "tat":
         text = f"TAT solves for {name}: chi_parallel = chi_perp = 1, the curvature of the whole network {best.zeta:g}"
     elif best.method == "dks":
@@ -78,9 +89,12 @@ def reason(
         text += f" (with slope {nearest.zeta:g} it would be {100 * nearest.survival.share:.0f} %)"
     rivals = [c for c in ranking if c.zeta == best.zeta and c is not best]
     if rivals:
-        shares = ", ".join(f"{100 * c.survival.share:.0f} % at beta = {c.beta:.3g}" for c in rivals)
-        text += (
-            f"; of {len(rivals) + 1} solutions this one has dchi_parallel/dK = {best.parallel_slope:.3g} at K = 1 "
-            f"(the others: {shares})"
-        )
+        others = ", ".join(f"beta = {c.beta:.4g}: {_merits(c)}" for c in rivals)
+        text += f"; of {len(rivals) + 1} solutions beta = {best.beta:.4g} was taken: {_merits(best)} (others: {others})"
     return text
+
+
+def _merits(c: Candidate) -> str:
+    s = c.survival
+    shares = f"{100 * s.share:.0f} % survive, {100 * s.far:.0f} % from K = {FAR:g}"
+    return f"{shares}, dchi_parallel/dK = {c.parallel_slope:.3g}"

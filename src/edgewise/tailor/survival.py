@@ -19,12 +19,14 @@ from torch import Tensor
 
 from edgewise.activations import Activation
 from edgewise.tailor.moments import moments
+from edgewise.tailor.subnetworks import Stack
 
 MEMBERS = 1000
-SLACK = 10.0
+SLACK = 1000.0
 DEVIATIONS = 3.0
-HEADROOM = 8.0
-"""Training makes weights larger: networks must survive from this many times the kernel they are made for, too."""
+STRAINED, FAR = 8.0, 512.0
+"""Training makes weights larger: networks must survive from STRAINED times the kernel they are made for, too; those
+that survive from FAR times have no cliff at all, which decides between equals."""
 _STEPS = 200
 _DECADES = 8
 _PER_DECADE = 4
@@ -38,39 +40,37 @@ Transform = tuple[float, float, float, float]
 class Survival:
     """Shares of random networks, in [0, 1], and the spread of their last kernel.
 
-    forward, backward: whose kernel, whose squared gradient stays in bounds from K = 1; strained: whose kernel and
-    gradient do from K = HEADROOM. spread: standard deviation of log K in the last layer (half the distance between the
-    quantiles of one deviation), inf where too few are left; linear_spread: that of a linear network.
+    forward, backward: whose kernel, whose squared gradient stays in bounds from K = 1; strained, far: whose kernel and
+    gradient do from K = STRAINED and from K = FAR. spread: standard deviation of log K in the last layer (half the
+    distance between the quantiles of one deviation), inf where too few are left; linear_spread: a linear network's.
     """
 
     forward: float
     backward: float
     strained: float
+    far: float
     spread: float
     linear_spread: float
 
     @property
     def share(self) -> float:
-        """Of the networks, those that pass: the smallest of the three shares."""
+        """Of the networks, those that pass: the smallest of the first three."""
         return min(self.forward, self.backward, self.strained)
 
 
 def survival(
-    a: Activation, candidates: Sequence[Transform], *, depth: int, width: int, share: float = 1.0, seed: int = 0
+    a: Activation, candidates: Sequence[Transform], stack: Stack, *, width: int, seed: int = 0
 ) -> list[Survival]:
-    """For each candidate, of plain networks or of residual ones.
-
-    share: how much of the next kernel a layer's output brings, 1 for a plain network, 1 - skip**2 for a residual one.
-    """
+    """For each candidate, of networks of this stack and width; the layers of one branch are taken to see one kernel."""
     if not candidates:
         return []
-    count, steps = len(candidates), min(depth, _STEPS)
-    table = _Table.of(a, torch.tensor(candidates, dtype=torch.float64).repeat(2, 1), depth / steps, width, share)
+    count, steps = len(candidates), min(stack.blocks, _STEPS)
+    table = _Table.of(a, torch.tensor(candidates, dtype=torch.float64).repeat(3, 1), stack, stack.blocks / steps, width)
     generator = torch.Generator().manual_seed(seed)
     noise = torch.randn(2, steps, MEMBERS, generator=generator, dtype=torch.float64)
-    start = torch.tensor([0.0, math.log(HEADROOM)], dtype=torch.float64).repeat_interleave(count)
+    start = torch.tensor([0.0, math.log(STRAINED), math.log(FAR)], dtype=torch.float64).repeat_interleave(count)
     kernels, gradients = _followed(table, start, noise)
-    spread = math.sqrt(depth * math.log1p(float(_variance(torch.tensor(2.0), share)) / width))
+    spread = math.sqrt(stack.blocks * math.log1p(float(_variance(torch.tensor(2.0), stack)) / width))
     forward, backward = (_inside(flow - s[:, None], spread) for flow, s in ((kernels, start), (gradients, start * 0.0)))
     last = torch.nan_to_num(kernels[-1, :count], nan=math.inf)
     low, high = (last.quantile(q, dim=1).tolist() for q in (0.158655, 0.841345))
@@ -79,6 +79,7 @@ def survival(
             forward=float(forward[i].double().mean()),
             backward=float(backward[i].double().mean()),
             strained=float((forward & backward)[count + i].double().mean()),
+            far=float((forward & backward)[2 * count + i].double().mean()),
             spread=0.5 * (high[i] - low[i]) if math.isfinite(high[i]) else math.inf,
             linear_spread=spread,
         )
@@ -86,9 +87,9 @@ def survival(
     ]
 
 
-def _variance(of_branch: Tensor, share: float) -> Tensor:
-    """Relative variance, times width, of a kernel after a layer: its own, and its product with the skip."""
-    return share**2 * of_branch + 4.0 * share * (1.0 - share)
+def _variance(of_layer: Tensor, stack: Stack) -> Tensor:
+    """Relative variance, times width, of a kernel after a block: its branch's, and of the product with the skip."""
+    return stack.share**2 * stack.layers * of_layer + 4.0 * stack.share * (1.0 - stack.share)
 
 
 def _inside(log: Tensor, spread: float) -> Tensor:
@@ -102,14 +103,14 @@ class _Table:
     """What one step does at each K of a grid, [candidate, kernel, quantity].
 
     The quantities: mean and deviation of the step of log K, then those of the squared gradient's logarithm. A step
-    stands for `layers` layers: where there are many, K changes little in one.
+    stands for `blocks` blocks: where there are many, K changes little in one.
     """
 
     log_kernel: Tensor
     steps: Tensor
 
     @classmethod
-    def of(cls, a: Activation, candidates: Tensor, layers: float, width: int, share: float) -> _Table:
+    def of(cls, a: Activation, candidates: Tensor, stack: Stack, blocks: float, width: int) -> _Table:
         decades = torch.linspace(-_DECADES, _DECADES, 2 * _DECADES * _PER_DECADE + 1, dtype=torch.float64)
         log_kernel = math.log(10.0) * decades
         root = (0.5 * log_kernel).exp().repeat(len(candidates))
@@ -120,9 +121,9 @@ class _Table:
             (gamma**2 * m.s2 / root**2, m.s4 / m.s2**2 - 1.0),
             (gamma**2 * m.slope / root**2, 3.0 * m.d4 / m.slope**2 - 1.0),
         ):
-            log_variance = torch.log1p(_variance(variance.clamp_min(0.0), share) / width)
-            log_mean = (1.0 - share + share * mean).log()
-            quantities += [layers * (log_mean - 0.5 * log_variance), (layers * log_variance).sqrt()]
+            log_variance = torch.log1p(_variance(variance.clamp_min(0.0), stack) / width)
+            log_mean = (1.0 - stack.share + stack.share * mean**stack.layers).log()
+            quantities += [blocks * (log_mean - 0.5 * log_variance), (blocks * log_variance).sqrt()]
         return cls(log_kernel, torch.stack(quantities, -1).reshape(len(candidates), -1, 4))
 
     def at(self, log_kernel: Tensor) -> Tensor:

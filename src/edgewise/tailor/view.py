@@ -29,14 +29,15 @@ def panel(t: Tailoring) -> RenderableType:
             c.name, f"{c.wanted:.8g}", f"{c.found:.8g}", "met" if c.met else f"missed by {c.found - c.wanted:.2g}"
         )
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for heading in ("method", "target", "α", "β", "χ∥", "χ⊥", "dχ∥/dK", "survive", "spread of log K"):
+    for heading in ("method", "target", "α", "β", "χ∥", "χ⊥", "dχ∥/dK", "survive", "far", "spread of log K"):
         table.add_column(heading, justify="left" if heading == "method" else "right")
     for candidate in t.candidates[:_SHOWN]:
         s = candidate.survival
         table.add_row(
             candidate.method, f"{candidate.zeta:.4g}", f"{candidate.alpha:.4g}", f"{candidate.beta:.4g}",
             f"{candidate.parallel:.7g}", f"{candidate.perp:.7g}", f"{candidate.parallel_slope:.3g}",
-            f"{100 * s.share:.1f} %", f"{s.spread:.3g}", style="" if candidate.chosen else "dim",
+            f"{100 * s.share:.1f} %", f"{100 * s.far:.0f} %", f"{s.spread:.3g}",
+            style="" if candidate.chosen else "dim",
         )  # fmt: skip
     parts: list[RenderableType] = [Text(formula, style="bold"), Text(t.reason), met, table]
     if len(t.candidates) > _SHOWN:
