@@ -144,8 +144,8 @@ def _comparison(results: Results) -> str:
     clearly, ahead = sum(-d.ahead > grain for d in behind), sum(d.ahead > grain for d in found)
     text = _prose(
         "The better of the two edgewise schemes beside the best peer, for every activation and depth at which anything",
-        f"learned, {len(found)} in all: ahead by more than the standard error of a test accuracy ({grain:.3f}) in {ahead}, behind by more than that",
-        f"in {clearly}, within it in {len(found) - ahead - clearly}.",
+        f"learned, {len(found)} in all: ahead by more than the standard error of a test accuracy ({grain:.3f}) in",
+        f"{ahead}, behind by more than that in {clearly}, within it in {len(found) - ahead - clearly}.",
         "A peer's median is the higher one in:" if behind else "No peer's median is higher anywhere.",
     )
     listed = f"\n{_listed(behind)}" if behind else ""
