@@ -44,7 +44,7 @@ def test_a_chain() -> None:
             _act("t", "b", "tanh"),
             _linear("c", "t"),
             Node("out", "output", ("c",)),
-        )  # fmt: skip
+        )
     )
     assert read.depth == 2
     assert [read.parts[n].feeds for n in "abc"] == ["activation", "activation", "output"]
@@ -65,8 +65,10 @@ def _branch(read: Roles, name: str) -> tuple[str, int, bool]:
 def test_pre_norm_blocks_end_in_their_last_linear_layer() -> None:
     read = roles(_graph(*_stack(3)))
     assert [_branch(read, f"down{b}") for b in range(3)] == [
-        ("fc0", 3, True), ("add0", 3, True), ("add1", 3, True),
-    ]  # fmt: skip
+        ("fc0", 3, True),
+        ("add0", 3, True),
+        ("add1", 3, True),
+    ]
     assert read.parts["up1"].branch is None
     assert read.parts["up1"].activation == activation("gelu")
     assert read.depth == 1  # a norm in each block
@@ -87,7 +89,7 @@ def test_a_branch_that_ends_in_a_norm_gives_its_scale_to_the_norm() -> None:
             _act("s2", "sum", "relu"),
             _linear("head", "s2"),
             Node("out", "output", ("head",)),
-        )  # fmt: skip
+        )
     )
     assert read.parts["n2"].branch is not None
     assert read.parts["n2"].branch.skip == "s0"
@@ -107,7 +109,7 @@ def test_a_projection_on_the_skip_path() -> None:
             Node("sum", "add", ("short", "c2")),
             _linear("head", "sum"),
             Node("out", "output", ("head",)),
-        )  # fmt: skip
+        )
     )
     assert read.parts["short"].projection is not None
     assert read.parts["c2"].branch is not None
@@ -125,7 +127,7 @@ def test_gamma_is_the_factor_on_the_skip_and_alpha_the_one_on_the_branch() -> No
             Node("sum", "add", ("skip", "alpha")),
             _linear("head", "sum"),
             Node("out", "output", ("head",)),
-        )  # fmt: skip
+        )
     )
     part = read.parts["b"]
     assert part.branch is not None
@@ -145,7 +147,7 @@ def test_parallel_branches_both_count() -> None:
             Node("two", "add", ("one", "c")),
             _linear("head", "two"),
             Node("out", "output", ("head",)),
-        )  # fmt: skip
+        )
     )
     assert _branch(read, "b") == ("a", 2, False)
     assert _branch(read, "c") == ("a", 2, False)
@@ -153,9 +155,14 @@ def test_parallel_branches_both_count() -> None:
 
 def test_layers_that_are_only_added_up_share_what_is_wanted() -> None:
     nodes = (
-        Node("y", "input"), _linear("a", "x"), _linear("b", "y"), Node("sum", "add", ("a", "b")), _act("s", "sum"),
-        _linear("head", "s"), Node("out", "output", ("head",)),
-    )  # fmt: skip
+        Node("y", "input"),
+        _linear("a", "x"),
+        _linear("b", "y"),
+        Node("sum", "add", ("a", "b")),
+        _act("s", "sum"),
+        _linear("head", "s"),
+        Node("out", "output", ("head",)),
+    )
     read = roles(_graph(*nodes))
     assert not read.residuals
     assert (read.parts["a"].share, read.parts["b"].share) == (2, 2)

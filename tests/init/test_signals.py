@@ -1,4 +1,4 @@
-"""Laws of single units agree with closed forms: exactly where they are Gaussian, within the error of draws elsewhere."""
+"""Laws of single units agree with closed forms: exactly where Gaussian, within the error of draws elsewhere."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 from edgewise import theory
 from edgewise.activations import Activation
@@ -51,10 +52,10 @@ class Rules:
 
     def _ask(self, a: Activation) -> Wanted:
         try:
-            plain: Initialisation = theory.recommend(a, self.depth, width=self.width)
+            plain = _recommended(a, self.depth, self.width, 0.0)
             if self.skip == 0.0:
                 return Wanted(plain.c_w, plain.c_b, plain.k0, plain.principle, plain.reason)
-            k0 = theory.recommend(a, self.depth, width=self.width, skip=self.skip).k0
+            k0 = _recommended(a, self.depth, self.width, self.skip).k0
         except (NoInitialisationError, AverageError) as problem:
             return Wanted(1.0, 0.0, 1.0, "none", f"{problem}; mean square 1 is kept instead")
         if plain.principle == "least_bad" and k0 != plain.k0:
@@ -151,6 +152,12 @@ class Rules:
                 why += f" (the model itself multiplies it by {math.sqrt(part.alpha_square):.4g})"
             share = 1.0 if part.alpha_square <= wanted else wanted / part.alpha_square
         return share * scale / part.share, why
+
+
+@lru_cache(maxsize=64)
+def _recommended(a: Activation, depth: int, width: int | None, skip: float) -> Initialisation:
+    """The theory's answer; the last 64 are kept, since finding critical points takes longer than all else here."""
+    return theory.recommend(a, depth, width=width, skip=skip)
 
 
 def _stream(skip: Signal) -> float:
