@@ -30,7 +30,9 @@ from edgewise.cli.terminal import console, print_json
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of all random numbers.")
 @click.option("--no-check", is_flag=True, help="Print advice without trying it on a copy of the model.")
-@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a page with pictures to this file.")
+@click.option(
+    "--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a page with pictures to this file."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def diagnose(
     factory: str,
@@ -62,7 +64,9 @@ def diagnose(
     model, given = called(factory)
     data = given if batch is None else batch_from(batch, model, seed)
     if data is None:
-        raise click.UsageError("no batch: give --batch, such as --batch 64x784, or let the factory return (model, batch)")
+        raise click.UsageError(
+            "no batch: give --batch, such as --batch 64x784, or let the factory return (model, batch)"
+        )
     if mode != "as-is":
         model.train(mode == "train")
     result = examine(model, data, named_object(loss) if loss else None, seed=seed, check=False if no_check else None)

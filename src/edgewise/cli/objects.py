@@ -80,12 +80,12 @@ def batch_from(text: str, model: nn.Module, seed: int) -> object:
         for n in shape:
             count *= n
         if not 0 < count <= _MOST_NUMBERS:
-            raise ModelError(f"a batch of shape {match[1]} has {count} numbers, expected 1 to {_MOST_NUMBERS}; try 32x784")
+            raise ModelError(f"a batch of shape {match[1]} has {count} numbers, expected 1 to {_MOST_NUMBERS}")
         generator = torch.Generator().manual_seed(seed)
         if match[2] is not None:
             below = int(match[2])
             if not 0 < below < 1 << 62:
-                raise ModelError(f"integers below {below} asked for, expected a count of at least 1; try {match[1]}:256")
+                raise ModelError(f"integers below {below} asked for, expected at least 1; try {match[1]}:256")
             return placed(torch.randint(below, shape, generator=generator), model)
         return placed(torch.randn(shape, generator=generator), model)
     path = Path(text)

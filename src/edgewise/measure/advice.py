@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from edgewise.measure.causes import operating_kernel, preferred_point
 from edgewise.measure.diagnosis import Advice, Diagnosis, Level, Problem
 from edgewise.measure.look import activations_of
 from edgewise.measure.model_state import left_as_found
+from edgewise.measure.norms import kind_of_norm
 from edgewise.measure.wording import number
 
 CHECKED_UP_TO = 100_000_000
@@ -50,7 +52,7 @@ def advice(
     if check is None:
         check = sum(p.numel() for p in model.parameters()) <= CHECKED_UP_TO
     if not check:
-        return [Advice(r.calls, r.why) for r in wanted[:1]] or _words(found, tried=False)
+        return [Advice(r.calls, r.why) for r in wanted[:1]] or _words(found, model, tried=False)
     tried: list[tuple[int, int, Advice]] = []
     for i, remedy in enumerate(wanted):
         outcome = _tried(remedy, model, batch, measure)
@@ -64,8 +66,8 @@ def advice(
     tried.sort(key=lambda entry: entry[:2])
     if tried and (tried[0][0] < _RANK[found.level]):
         best = tried[0][2]
-        return [best] if tried[0][0] == 0 else [best, *_words(found, tried=True)]
-    return _words(found, tried=bool(tried))
+        return [best] if tried[0][0] == 0 else [best, *_words(found, model, tried=True)]
+    return _words(found, model, tried=bool(tried))
 
 
 def _tried(remedy: Remedy, model: nn.Module, batch: object, measure: Measure) -> Diagnosis | str:
@@ -144,11 +146,13 @@ def _tailored(found: Diagnosis, graph: ModelGraph, chosen: Sequence[Activation],
         return model, batch
 
     named = " and ".join(a.spec for a in chosen)
-    have = "have" if len(chosen) > 1 else "has"
-    why = f", which {have} no critical point that holds a signal," if hopeless else ""
+    many = len(chosen) > 1
+    none = f", which {'have' if many else 'has'} no critical point that holds a signal,"
+    why = none if hopeless and any(preferred_point(a) is None for a in chosen) else ""
+    why = f", whose critical point{'s repel' if many else ' repels'} the signal," if hopeless and not why else why
     return Remedy(
         (*swaps, "ew.init.critical_(model, batch)"),
-        f"shifts and scales {named}{why} so that signal and gradient are kept at this depth, and draws the weights anew",
+        f"shifts and scales {named}{why} so that signal and gradient last this depth, and draws the weights anew",
         carry_out,
     )
 
@@ -205,20 +209,31 @@ def _made(graph: ModelGraph, a: Activation) -> str:
     return f"ew.activation(model.get_submodule({held!r}))" if held else repr(a.spec)
 
 
-def _words(found: Diagnosis, *, tried: bool) -> list[Advice]:
+def _words(found: Diagnosis, model: nn.Module, *, tried: bool) -> list[Advice]:
     """What has no call of its own."""
     problems = found.problems()
     words = []
-    if problems & set(_SCALE):
+    frozen = any(not p.requires_grad for p in model.parameters())
+    if any(f.problem == "not_finite" and found.input_kernel == math.inf for f in found.findings):
+        return [Advice((), "the batch holds nan or infinity: torch.isfinite(batch).all() finds where it comes from")]
+    if frozen:
+        words.append("frozen parameters are never drawn anew: model.requires_grad_(True) first, if they are to learn")
+    elif problems & set(_SCALE):
         begin = "what edgewise can do alone was tried on a copy and does not make it healthy; " if tried else ""
-        words.append(
-            f"{begin}a normalisation (torch.nn.RMSNorm) before each activation inside residual blocks whose branches "
-            "are scaled by 1/sqrt(number of blocks) works with any activation at any depth"
-        )
+        norms = {kind_of_norm(module) for module in model.modules()} - {None}
+        if norms == {"batch"}:
+            rest = (
+                "torch.nn.LayerNorm or RMSNorm in the place of batch normalisation, or skip connections around pairs "
+                "of layers, keep the gradient"
+            )
+        else:
+            rest = (
+                "a normalisation (torch.nn.RMSNorm) before each activation inside residual blocks whose branches are "
+                "scaled by 1/sqrt(number of blocks) works with any activation at any depth"
+            )
+        words.append(begin + rest)
     if "dead_units" in problems:
         words.append("if units died in training: a learning rate several times lower, and no weight decay on biases")
     if "too_narrow" in problems:
         words.append(f"fluctuations grow with depth over width: more than {number(found.width)} units, or fewer layers")
     return [Advice((), text) for text in words]
-
-

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from statistics import median
 
 from edgewise.activations import Activation
@@ -19,6 +20,7 @@ PYTORCH = 1.0 / 3.0
 """C_W of PyTorch's default, U(-1/sqrt(fan-in), 1/sqrt(fan-in)), for linear layers and convolutions."""
 
 
+@lru_cache(maxsize=32)
 def preferred_point(a: Activation) -> CriticalPoint | None:
     """The critical point that an initialisation would use, None where there is none."""
     from edgewise.theory.criticality import critical_points
@@ -69,9 +71,14 @@ def _tailored(a: Activation, rows: Sequence[LayerDiagnosis], c_w: float | None) 
     kernel = operating_kernel(a) or 1.0
     first = next((row.kernel for row in rows), math.nan)
     if c_w is not None and abs(c_w - 1.0) > CLOSE:
-        return f"the activation {a.spec} is tailored to C_W = 1 and K = {number(kernel)}, but the weights have C_W = {number(c_w)}"
+        return (
+            f"the activation {a.spec} is tailored to C_W = 1 and K = {number(kernel)}, but the weights have "
+            f"C_W = {number(c_w)}"
+        )
     if math.isfinite(first) and not 0.5 < first / kernel < 2.0:
-        return f"the activation {a.spec} is tailored to K = {number(kernel)}, but its first layer has K = {number(first)}"
+        return (
+            f"the activation {a.spec} is tailored to K = {number(kernel)}, but its first layer has K = {number(first)}"
+        )
     return ""
 
 

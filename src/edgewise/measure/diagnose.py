@@ -52,7 +52,9 @@ def diagnose(
         return assembled(changed, look_at(changed, data, loss, seed=seed), again, seed, ())
 
     given = advice(found, look.graph, inner, batch, measure, check=check)
-    return replace(found, advice=tuple(given), provenance=replace(found.provenance, seconds=time.perf_counter() - start))
+    return replace(
+        found, advice=tuple(given), provenance=replace(found.provenance, seconds=time.perf_counter() - start)
+    )
 
 
 def assembled(model: nn.Module, look: Look, start: float, seed: int, notes: tuple[str, ...]) -> Diagnosis:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from edgewise.measure.diagnosis import Diagnosis, LayerDiagnosis, Level
-from edgewise.measure.wording import number, percent
+from edgewise.measure.wording import correlation, number, percent
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -71,7 +71,13 @@ def chosen_rows(layers: Sequence[LayerDiagnosis]) -> list[LayerDiagnosis | None]
     kept = sorted({*range(4), *range(4, len(layers) - 4, step), *range(len(layers) - 4, len(layers))})
     rows: list[LayerDiagnosis | None] = []
     for i, index in enumerate(kept):
-        if i and index != kept[i - 1] + 1 and (not rows or rows[-1] is not None) and step > 1 and index == len(layers) - 4:
+        if (
+            i
+            and index != kept[i - 1] + 1
+            and (not rows or rows[-1] is not None)
+            and step > 1
+            and index == len(layers) - 4
+        ):
             rows.append(None)
         rows.append(layers[index])
     return rows
@@ -84,17 +90,7 @@ def cells(row: LayerDiagnosis, digits: int = 3) -> tuple[str, ...]:
     figures = (
         row.kernel, row.predicted, row.growth, row.gradient, row.gradient_growth, row.chi_parallel, row.chi_perp,
     )  # fmt: skip
-    return (row.name, what, *(number(value, digits) for value in figures), dead, correlation(row))
-
-
-def correlation(row: LayerDiagnosis) -> str:
-    """rho, as 1 − a small number where it is nearly 1."""
-    gap = row.one_minus_rho
-    if gap is None:
-        return "–"
-    if gap >= 0.01:
-        return number(1.0 - gap)
-    return "1" if gap < 1e-12 else f"1 − {number(gap, 2)}"
+    return (row.name, what, *(number(value, digits) for value in figures), dead, correlation(row.one_minus_rho))
 
 
 def sentence(text: str) -> str:

@@ -14,9 +14,12 @@ from edgewise.measure.look import Look, activations_of
 from edgewise.measure.norms import kind_of_norm
 from edgewise.measure.provenance import Provenance
 from edgewise.measure.verdict import SHALLOW, Broken, findings
-from edgewise.measure.wording import factor, number
+from edgewise.measure.wording import correlation, factor, number
 
-_SCALE = ("signal_explodes", "signal_vanishes", "gradients_explode", "gradients_vanish", "not_finite", "rank_collapse")
+_SCALE = (
+    "signal_explodes", "signal_vanishes", "gradients_explode", "gradients_vanish", "not_finite", "rank_collapse",
+    "saturated",
+)  # fmt: skip
 _HEADLINES = {
     "not_finite": "Numbers overflow or are not numbers",
     "signal_explodes": "The signal explodes",
@@ -47,20 +50,25 @@ def judged(
     kernel, gap = _at_input(look, layers)
     activations = activations_of(look.graph)
     depth = len(look.graph.of_kind("activation")) or len(rows)
+    broken = _broken(look)
     found = findings(
         layers,
-        broken=_broken(look),
+        broken=broken,
         input_kernel=kernel,
         input_one_minus_rho=gap,
         gradients=not look.gradient_note,
     )
     level, headline = _headline(found, rows, stream)
     causes: list[str] = []
-    if found and found[0].problem in _SCALE:
-        causes += [told for a in activations[:2] if (told := cause(a, layers))]
-        if any(f.problem.startswith("gradients") for f in found) and (chi := _norm_note(rows) or susceptibility_note(rows)):
-            causes.append(chi)
-    output = next((look.observed.moments[n.name] for n in look.graph.of_kind("output") if n.name in look.observed.moments), None)
+    normed = any(row.kind == "norm" for row in rows)  # then the weights' scale is the norm's business
+    from_batch = broken is not None and look.graph[broken.node].kind == "input"
+    if found and found[0].problem in _SCALE and not from_batch:
+        causes += [told for a in activations[:2] if not normed and (told := cause(a, layers))]
+        if any(f.problem.startswith("gradients") for f in found):
+            chi = _norm_note(rows) or susceptibility_note(rows)
+            causes += [chi] if chi else []
+    ends = [name for node in look.graph.of_kind("output") for name in node.inputs]
+    last = [look.observed.moments[name] for name in ends if name in look.observed.moments]
     return Diagnosis(
         model=name,
         level=level,
@@ -74,7 +82,7 @@ def judged(
         width=int(median([row.units for row in rows])) if rows else 0,
         activations=tuple(a.spec for a in activations),
         input_kernel=kernel,
-        output_kernel=output.kernel if output is not None else (layers[-1].kernel if layers else None),
+        output_kernel=last[0].kernel if last else None,
         loss=look.loss,
         mode=look.mode,
         source=look.graph.source,
@@ -84,7 +92,7 @@ def judged(
 
 
 def _at_input(look: Look, layers: Sequence[LayerDiagnosis]) -> tuple[float | None, float | None]:
-    """K and 1 - rho of the first floating-point input; of an embedding 1 - rho only, as its scale is the model's own."""
+    """K and 1 - rho of the first floating-point input; of an embedding only 1 - rho, its scale is the model's own."""
     for node in look.graph.of_kind("input"):
         moments = look.observed.moments.get(node.name)
         if moments is not None:
@@ -136,7 +144,7 @@ def _healthy(rows: Sequence[LayerDiagnosis], stream: Sequence[LayerDiagnosis]) -
     if len(gradients) > 1:
         text += f", and the gradient's size within a factor of {number(max(gradients) / min(gradients), 2)}"
     gap = next((row.one_minus_rho for row in reversed(shown) if row.one_minus_rho is not None), None)
-    return text + (f"; different samples have correlation {number(1.0 - gap)} at the last" if gap is not None else "")
+    return text + (f"; different samples have correlation {correlation(gap)} at the last" if gap is not None else "")
 
 
 def _norm_note(rows: Sequence[LayerDiagnosis]) -> str:
@@ -173,7 +181,7 @@ def _notes(model: nn.Module, look: Look, layers: Sequence[LayerDiagnosis]) -> li
         )
     frozen = sum(not p.requires_grad for p in model.parameters())
     total = sum(1 for _ in model.parameters())
-    if 0 < frozen:
+    if frozen:
         notes.append(f"{frozen} of {total} parameters are frozen; their layers were measured like the others")
     unknown = sorted({node.detail or node.name for node in look.graph.of_kind("unknown")})
     if unknown:

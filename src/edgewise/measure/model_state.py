@@ -27,7 +27,9 @@ def left_as_found(model: nn.Module) -> Iterator[None]:
     gradients = [(p, p.requires_grad, p.grad) for p in parameters]
     buffers = [(module, dict(module._buffers), _copies(module._buffers)) for module in modules if module._buffers]
     cached = [(module, {k: v for k, v in vars(module).items() if isinstance(v, Tensor)}) for module in modules]
-    hooks = [(module, {name: dict(vars(module)[name]) for name in _HOOKS if name in vars(module)}) for module in modules]
+    hooks = [
+        (module, {name: dict(vars(module)[name]) for name in _HOOKS if name in vars(module)}) for module in modules
+    ]
     devices = sorted({p.device.index or 0 for p in parameters if p.device.type == "cuda"})
     python_state = random.getstate()
     numpy: Any = sys.modules.get("numpy")
@@ -49,8 +51,9 @@ def left_as_found(model: nn.Module) -> Iterator[None]:
                 module._buffers.clear()
                 module._buffers.update(held)
                 for name, value in values.items():
-                    if _differs(held[name], value):
-                        held[name].copy_(value)
+                    now = held[name]
+                    if now is not None and _differs(now, value):
+                        now.copy_(value)
         for module, attributes in cached:
             for name in [k for k, v in vars(module).items() if isinstance(v, Tensor) and k not in attributes]:
                 del module.__dict__[name]

@@ -1,4 +1,4 @@
-"""One forward and one backward pass with an eye on every layer: statistics are taken as tensors appear, none is kept."""
+"""One forward and one backward pass with an eye on every layer; statistics are taken at once and no tensor is kept."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Observer:
         self.last = node.name
         if not isinstance(tensor, Tensor) or not tensor.is_floating_point() or not tensor.numel():
             return
-        with torch.no_grad():
+        with torch.no_grad(), torch._C.DisableTorchFunction():  # the recorder's function mode need not see this
             self._look(node, tensor)
         if self._gradients:
             self._follow(node, tensor)
@@ -118,7 +118,7 @@ class Observer:
             self.sources.append(tensor)
             self._reached.add(node.name)
         if tensor.requires_grad:
-            tensor.register_hook(partial(self._gradient, node.name))
+            tensor.register_hook(partial(self._gradient, node.name))  # type: ignore[no-untyped-call]
 
     def _gradient(self, name: str, gradient: Tensor) -> None:
         with torch.no_grad():

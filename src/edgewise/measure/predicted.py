@@ -104,9 +104,7 @@ def _predict(
                 return "the sizes of its parts are not known"
             shares = [size / sum(sizes) for size in sizes]
             second = sum(share * s.second for share, s in zip(shares, sources, strict=True))
-            return Predicted(
-                second, lambda: sum(a * s.mean() for a, s in zip(shares, sources, strict=True)), x.since
-            )
+            return Predicted(second, lambda: sum(a * s.mean() for a, s in zip(shares, sources, strict=True)), x.since)
         case "dropout":
             module = modules.get(node.module or "")
             if module is None:

@@ -18,9 +18,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from edgewise.measure.diagnosis import Finding, LayerDiagnosis, Level, Problem
-from edgewise.measure.wording import factor, number, percent
+from edgewise.measure.wording import correlation, factor, number, percent
 
 SHALLOW = 4
 """With fewer layers than this nothing that is exponential in the depth can be told, nor matters."""
@@ -70,10 +71,17 @@ def findings(
     found += _collapse(rows, input_one_minus_rho)
     found += _dead(rows)
     found += _saturated(rows)
-    if input_kernel is not None and not 1.0 / UNNORMALISED < input_kernel < UNNORMALISED:
-        found.append(_unnormalised(input_kernel))
+    if input_kernel is not None and math.isfinite(input_kernel):
+        found += _unnormalised(input_kernel)
     order: dict[Level, int] = {"no": 0, "care": 1, "unknown": 2, "yes": 3}
-    return sorted(found, key=lambda f: order[f.level])
+    return sorted(found, key=lambda f: (order[f.level], _CAUSES_FIRST.index(f.problem)))
+
+
+_CAUSES_FIRST: tuple[Problem, ...] = (
+    "not_finite", "signal_explodes", "signal_vanishes", "jump", "dead_units", "saturated", "gradients_explode",
+    "gradients_vanish", "cut_off", "rank_collapse", "too_narrow", "unnormalised_input",
+)  # fmt: skip
+"""Of equally grave findings those come first that bring the others about."""
 
 
 def _has(found: Sequence[Finding], *problems: Problem) -> bool:
@@ -97,7 +105,8 @@ def _signal(rows: Sequence[LayerDiagnosis], what: str, broken: Broken | None) ->
         first, last = (alive[0], alive[-1]) if alive else (None, None)
         if first is None or last is None or len(alive) < 2 or last.kernel <= 1e3 * max(first.kernel, 1e-30):
             return []
-        text = f"{what} explodes: K goes from {number(first.kernel)} at {first.called} to {number(last.kernel)} at {last.called}"
+        text = f"{what} explodes: K goes from {number(first.kernel)} at {first.called} to {number(last.kernel)} at "
+        text += last.called
         return [Finding("signal_explodes", "no", _since(alive, _kernel, 1).name, text)]
     if not alive:
         return []
@@ -119,7 +128,8 @@ def _signal(rows: Sequence[LayerDiagnosis], what: str, broken: Broken | None) ->
     verb = "grows" if explodes else "falls"
     text = (
         f"{what} {'explodes' if explodes else 'vanishes'} from {since.called} on: "
-        f"K {verb} {factor(rate if explodes else 1.0 / rate)} a layer, to {number(alive[-1].kernel)} at {alive[-1].called}"
+        f"K {verb} {factor(rate if explodes else 1.0 / rate)} a layer, to {number(alive[-1].kernel)} at "
+        f"{alive[-1].called}"
     )
     problem: Problem = "signal_explodes" if explodes else "signal_vanishes"
     predicted = [row.predicted for row in (half[0], half[-1])]
@@ -137,7 +147,7 @@ def _signal(rows: Sequence[LayerDiagnosis], what: str, broken: Broken | None) ->
 
 def _jumps(rows: Sequence[LayerDiagnosis], what: str) -> list[Finding]:
     """One layer alone that is off scale; where most layers are, that is no jump but a rate."""
-    steps = [math.log(b.kernel / a.kernel) for a, b in zip(rows, rows[1:], strict=False) if a.kernel > 0 < b.kernel]
+    steps = [math.log(b.kernel / a.kernel) for a, b in pairwise(rows) if a.kernel > 0 < b.kernel]
     if len(steps) < SHALLOW - 1:
         return []
     usual = sorted(steps)[len(steps) // 2]
@@ -223,15 +233,15 @@ def _collapse(rows: Sequence[LayerDiagnosis], at_input: float | None) -> list[Fi
         return []
     last = alive[-1]
     gap = last.one_minus_rho or 0.0
-    bound = at_input * min(1.0, LAW / len(alive) ** 2) / DECADE
-    if gap >= bound:
+    critical = [at_input * min(1.0, LAW / layer**2) for layer in range(1, len(alive) + 1)]
+    if gap >= critical[-1] / DECADE:
         return []
-    since = next(row for i, row in enumerate(alive) if (row.one_minus_rho or 0.0) < at_input * min(1.0, LAW / (i + 1) ** 2) / DECADE)
+    rank = number(last.effective_rank)
+    since = next(row for row, apart in zip(alive, critical, strict=True) if (row.one_minus_rho or 0.0) < apart / DECADE)
     text = (
         f"different samples become alike from {since.called} on (ordered phase): their correlation reaches "
-        f"{'1 up to rounding' if gap < 1e-12 else f'1 − {number(gap, 2)}'} at {last.called}, where a critical ReLU network "
-        f"of this depth has 1 − {number(bound * DECADE, 2)}; of {last.compared} directions {number(last.effective_rank)} "
-        f"{'is' if number(last.effective_rank) == '1' else 'are'} left"
+        f"{correlation(gap)} at {last.called}, where a critical ReLU network of this depth has "
+        f"{correlation(critical[-1])}; of {last.compared} directions {rank} {'is' if rank == '1' else 'are'} left"
     )
     return [Finding("rank_collapse", "no" if gap < INDISTINCT else "care", since.name, text)]
 
@@ -271,10 +281,8 @@ def _saturated(rows: Sequence[LayerDiagnosis]) -> list[Finding]:
     return [Finding("saturated", "no" if (worst.saturated or 0.0) > ALL_BUT else "care", worst.name, text)]
 
 
-def _unnormalised(kernel: float) -> Finding:
-    return Finding(
-        "unnormalised_input",
-        "care",
-        "input",
-        f"the batch has mean square {number(kernel)}: everything after it starts off scale; divide it by {number(math.sqrt(kernel))}",
-    )
+def _unnormalised(kernel: float) -> list[Finding]:
+    if 1.0 / UNNORMALISED < kernel < UNNORMALISED or kernel == 0.0:
+        return []
+    text = f"the batch has mean square {number(kernel)}, so that everything after it starts off scale"
+    return [Finding("unnormalised_input", "care", "input", f"{text}; divide it by {number(math.sqrt(kernel))}")]

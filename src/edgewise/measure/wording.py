@@ -27,3 +27,12 @@ def percent(share: float) -> str:
     if 0.0 < share < 0.01:
         return f"{100.0 * share:.1g} %"
     return f"{100.0 * share:.0f} %"
+
+
+def correlation(gap: float | None) -> str:
+    """rho from 1 - rho: as 1 − a small number where it is nearly 1, "–" for none."""
+    if gap is None or math.isnan(gap):
+        return "–"
+    if gap >= 0.01:
+        return number(1.0 - gap) if abs(1.0 - gap) >= 1e-6 else "0"
+    return "1" if gap < 1e-12 else f"1 − {number(gap, 2)}"

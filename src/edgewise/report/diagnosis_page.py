@@ -22,10 +22,14 @@ WORDS = (
         "The mean square of the numbers that a layer hands to its activation: the size of the signal. predicted: what "
         "theory makes of the mean square of the input with the variances of the weights as they are.",
     ),
-    ("growth", "K of a layer over K of the one before. 1 everywhere is critical; anything else is to the power of the depth."),
+    (
+        "growth",
+        "K of a layer over K of the one before. 1 everywhere is critical; anything else is to the power of the depth.",
+    ),
     (
         "gradient, back",
-        "gradient: root mean square of the derivative of the loss by the layer's output. back: by what factor the layer "
+        "gradient: root mean square of the derivative of the loss by the layer's output. back: by what factor the "
+        "layer "
         "multiplies the sum of their squares on the way down; theory says χ⊥.",
     ),
     (
@@ -119,7 +123,8 @@ def _pictures(d: Diagnosis) -> Iterator[dict[str, Any]]:
             (
                 "correlation",
                 "Do samples stay apart?",
-                "How far different samples are from being parallel. A critical network brings them together slowly, as a "
+                "How far different samples are from being parallel. A critical network brings them together slowly, as "
+                "a "
                 "power of the depth; an exponential fall is an ordered phase.",
                 depth.correlation_figure,
             )
