@@ -60,6 +60,7 @@ _TORCH = """
     pow reciprocal relu round rsqrt sigmoid sign sin sinc sinh sqrt square sub tan tanh trunc where
 """
 OPERATIONS: dict[str, Callable[..., Tensor]] = {name: getattr(torch, name) for name in _TORCH.split()}
+TRUTH = frozenset({"gt", "ge", "lt", "le", "eq", "ne", "logical_and", "logical_or", "logical_not"})
 OPERATIONS["clamp"] = clamped
 """The elementwise functions of torch that an expression is made of, by torch's names."""
 
@@ -113,3 +114,8 @@ def operation(name: str, args: list[Any]) -> Operation | None:
         given = tuple(sorted(given, key=lambda arg: isinstance(arg, Operation), reverse=name == "add"))
     made = Operation(name, given)
     return made if made.size <= MAX_SIZE else None
+
+
+def applied(activation: Activation, inner: Operation) -> Operation | None:
+    """An activation of an expression, or None where that would become too large."""
+    return Operation("apply", (inner,), activation) if inner.size < MAX_SIZE else None

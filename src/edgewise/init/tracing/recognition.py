@@ -78,6 +78,11 @@ def module_activation(module: nn.Module) -> Elementwise | None:
     found = _by_values(probe)
     if found is not None:
         return found
+    from edgewise.init.tracing.symbolic import elementwise_expression  # which reads modules by way of this one
+
+    expression = elementwise_expression(bare)
+    if expression is not None and as_formula(expression) is not None:
+        return expression_activation(expression)
     try:
         return Elementwise("activation", _quietly(bare))
     except EdgewiseError:

@@ -20,8 +20,9 @@ from edgewise.errors import ModelError
 from edgewise.init.graph import ModelGraph, Node
 from edgewise.init.models import accepted, call_arguments, floating_tensors, unwrapping
 from edgewise.init.tracing import functions
+from edgewise.init.tracing.calls import Operand, Signal, Step, Weights
 from edgewise.init.tracing.modules import Layer, leaves
-from edgewise.init.tracing.reader import Operand, Reader, Signal, Step, Weights
+from edgewise.init.tracing.reader import Reader
 from edgewise.init.tracing.recognition import function_activation
 from edgewise.init.tracing.symbolic import plain_attention
 
@@ -64,8 +65,10 @@ class _Recorder:
 
     def __init__(self, model: nn.Module, observe: Observer | None) -> None:
         self._model = model
-        self._known: dict[str, Layer] = leaves(model)
+        with torch.random.fork_rng(devices=[]):  # what is tried out may draw
+            self._known: dict[str, Layer] = leaves(model)
         self._observe = observe
+        self._failed: Exception | None = None  # what the observer raised
         self.reader = Reader(model, self._closed if observe is not None else None)
         self._signals: Any = WeakTensorKeyDictionary()
         self._constants: Any = WeakTensorKeyDictionary()
@@ -91,9 +94,9 @@ class _Recorder:
             stack.enter_context(_Mode(self))
             try:
                 output = self._model(*args, **kwargs)
-            except ModelError:
-                raise
             except Exception as error:
+                if error is self._failed or isinstance(error, ModelError):
+                    raise
                 where = f" in {self._path[-1] or type(self._model).__name__}" if self._path else ""
                 said = f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0][:200]}"
                 raise ModelError(
@@ -159,8 +162,12 @@ class _Recorder:
         assert self._observe is not None
         tensors = [t for t in _all_tensors(value) if t.is_floating_point()]
         if tensors:
-            with self.quiet():
-                self._observe(node, tensors[0])
+            try:
+                with self.quiet():
+                    self._observe(node, tensors[0])
+            except Exception as error:
+                self._failed = error
+                raise
 
     @contextmanager
     def quiet(self) -> Iterator[None]:

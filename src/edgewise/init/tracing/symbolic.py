@@ -16,16 +16,19 @@ from edgewise.errors import TraceError
 from edgewise.init.graph import ModelGraph, Node
 from edgewise.init.models import call_arguments
 from edgewise.init.tracing import functions
+from edgewise.init.tracing.calls import Operand, Signal, Unknown, Weights, walk
+from edgewise.init.tracing.expressions import Operation
 from edgewise.init.tracing.modules import Layer, leaves
-from edgewise.init.tracing.reader import Operand, Reader, Signal, Unknown, Weights
+from edgewise.init.tracing.reader import Reader
 
 
 class LeafTracer(fx.Tracer):
     """Stops at the modules that are one node."""
 
-    def __init__(self, leaf_names: Mapping[str, Layer]) -> None:
+    def __init__(self, leaf_names: Mapping[str, Layer], *, follow_buffers: bool) -> None:
         super().__init__()
         self._leaf_names = leaf_names
+        self.proxy_buffer_attributes = follow_buffers
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return module_qualified_name in self._leaf_names
@@ -44,10 +47,27 @@ def traced(model: nn.Module, batch: object = None) -> tuple[fx.Graph, Interprete
     known = leaves(model)
     constants = defaults(model, batch)
     with untouched(model), torch.no_grad(), plain_attention(), _activations_traced():
-        graph = LeafTracer(known).trace(model, concrete_args=constants)
+        try:  # self.positions[: x.size(0)] needs buffers to be followed, `if self.buffer > 0` needs them not to be
+            graph = LeafTracer(known, follow_buffers=True).trace(model, concrete_args=constants)
+        except Exception:
+            graph = LeafTracer(known, follow_buffers=False).trace(model, concrete_args=constants)
         interpreter = Interpreter(model, known, constants)
         interpreter.run(graph)
     return graph, interpreter
+
+
+def elementwise_expression(module: nn.Module) -> Operation | None:
+    """What a module computes, where that is an elementwise expression of its one argument; None where it is not."""
+    try:
+        with untouched(module), torch.no_grad(), _activations_traced():
+            constants = defaults(module, None)
+            graph = LeafTracer({}, follow_buffers=False).trace(module, concrete_args=constants)
+            interpreter = Interpreter(module, {}, constants)
+            interpreter.run(graph)
+    except Exception:  # torch.fx stops with errors of every kind
+        return None
+    others = [node for node in interpreter.nodes if node.kind not in ("input", "output")]
+    return interpreter.expression if len(others) <= 1 and interpreter.expression is not None else None
 
 
 def defaults(model: nn.Module, batch: object) -> dict[str, Any]:
@@ -117,7 +137,11 @@ def _single(model: nn.Module, layer: Layer) -> ModelGraph:
 
 
 class Interpreter:
-    """Hands the calls of a traced graph to a `Reader`; ends: the call of torch.fx whose value each node is."""
+    """Hands the calls of a traced graph to a `Reader`.
+
+    ends: the call of torch.fx whose value each node is. returned: what the model returns; expression: of the last node,
+    where that is a single tensor.
+    """
 
     def __init__(self, model: nn.Module, known: Mapping[str, Layer], constants: Mapping[str, Any]) -> None:
         self._model = model
@@ -125,6 +149,8 @@ class Interpreter:
         self._known = known
         self._reader = Reader(model, self._closed)
         self.ends: dict[str, fx.Node] = {}
+        self.returned: Any = None
+        self.expression: Operation | None = None
         self._values: dict[fx.Node, Signal | Weights | Tensor | Unknown | None] = {}
 
     @property
@@ -167,11 +193,13 @@ class Interpreter:
             self._values[node.args[0]] = step.result
         return step.result
 
-    def _call_function(self, node: fx.Node) -> Signal | Weights | Unknown | None:
+    def _call_function(self, node: fx.Node) -> Signal | Weights | Tensor | Unknown | None:
         target: Any = node.target
         if target is getattr:
             target = f"get_{node.args[1]}"
         args, kwargs = self._given(node.args), self._given(node.kwargs)
+        if node.op == "call_function" and _concrete((args, kwargs)):
+            return node.target(*args, **kwargs)  # type: ignore[operator, no-any-return]
         if isinstance(target, Activation):
             name = target.name if target.name.isidentifier() else "activation"
             step = self._reader.applied(name, target, args, self._where(node))
@@ -186,7 +214,10 @@ class Interpreter:
     _call_method = _call_function
 
     def _output(self, node: fx.Node) -> None:
-        self._reader.output(self._given(node.args))
+        self.returned = self._given(node.args[0])
+        signal = self.returned.signal if isinstance(self.returned, Operand) else None
+        self.expression = signal.expression if isinstance(signal, Signal) else None
+        self._reader.output(self.returned)
 
     def _where(self, node: fx.Node) -> str:
         stack = node.meta.get("nn_module_stack") or {}
@@ -208,6 +239,13 @@ class Interpreter:
         if isinstance(value, slice):
             return slice(self._given(value.start), self._given(value.stop), self._given(value.step))
         return value
+
+
+def _concrete(arguments: object) -> bool:
+    """Whether nested arguments are constant tensors and numbers alone, so that what comes of them is known."""
+    values = list(walk(arguments))
+    plain = all(value is None or isinstance(value, Tensor | int | float | str) for value in values)
+    return plain and any(isinstance(value, Tensor) for value in values)
 
 
 def _check_views(node: fx.Node) -> None:
