@@ -5,5 +5,7 @@ then the page.
 """
 
 from edgewise.report.build import Report, render, report, theory_page
+from edgewise.report.diagnosis_page import diagnosis_page
+from edgewise.report.figures.history import history_picture
 
-__all__ = ["Report", "render", "report", "theory_page"]
+__all__ = ["Report", "diagnosis_page", "history_picture", "render", "report", "theory_page"]
