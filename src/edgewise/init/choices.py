@@ -10,7 +10,7 @@ from edgewise import theory
 from edgewise.activations import Activation
 from edgewise.errors import AverageError, NoInitialisationError
 from edgewise.init.roles import Part, Residual, Roles
-from edgewise.init.signals import Signal
+from edgewise.init.signals import Signal, moments
 from edgewise.theory import Initialisation, kernel_functions
 
 
@@ -169,7 +169,7 @@ def _critical(want: Wanted, x: Signal) -> Choice:
     """The theory's own (C_W, C_b), with C_W corrected for what came between the activation and this layer."""
     assert x.activation is not None
     assert x.kernel is not None
-    g = float(theory.kernel(x.activation, x.kernel))
+    g, _ = moments(x.activation, x.kernel)
     ratio = g / x.second
     reason = want.reason
     if not math.isclose(ratio, 1.0, rel_tol=1e-12):
@@ -190,7 +190,7 @@ def _mixed(source: Activation, to: Activation, want: Wanted, x: Signal, *, bias:
     c_b = want.c_b if bias and want.c_b < k else 0.0
     c_w = (k - c_b) / m
     at = theory.kernels.as_kernel(x.kernel)
-    slope = float(kernel_functions(source).chi_perp(at)) * m / float(theory.kernel(source, at))
+    slope = float(kernel_functions(source).chi_perp(at)) * m / moments(source, x.kernel)[0]
     if source == to:
         return Choice(
             c_w, 0.0, k,

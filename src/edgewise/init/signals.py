@@ -86,14 +86,14 @@ def through(signal: Signal, a: Activation, words: str) -> Signal:
         values = draw()
         return Signal(_mean_square(values), words, lambda: values, float(values.mean()), **kept)  # type: ignore[arg-type]
     try:
-        second, mean = _moments(a, signal.second)
+        second, mean = moments(a, signal.second)
     except AverageError:
         second = mean = math.nan
     return Signal(second, words, draw, mean, activation=a, kernel=signal.second, **kept)  # type: ignore[arg-type]
 
 
 @lru_cache(maxsize=1024)
-def _moments(a: Activation, kernel: float) -> tuple[float, float]:
+def moments(a: Activation, kernel: float) -> tuple[float, float]:
     """g(K) and <sigma>_K: in a network at its fixed point the same for every layer."""
     return float(theory.kernel(a, kernel)), float(theory.mean(a, kernel))
 
