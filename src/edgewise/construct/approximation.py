@@ -37,10 +37,10 @@ def approximate(
 
     f: takes a float64 tensor [points] for each variable and gives [points]. domain: (low, high), or a pair for each
     variable. degree: in each variable, one number or one for each. The rest as in `polynomial`.
-    The k-th derivative converges like n**(k - s) where f has s derivatives more or less (its Chebyshev coefficients
-    fall like n**(-s-1); two powers of n a derivative are lost at the ends), and like rho**(-n) where f is analytic in
-    the ellipse of semi-axis sum rho (Trefethen, Approximation Theory and Approximation Practice, theorems 7.2 and 8.2):
-    Kim & Kang, arXiv 2408.02697, Corollary 10, with a rate. Coefficients at the level of rounding are left out.
+    Where the s-th derivative of f jumps inside, the k-th derivative converges like n**(k - s) there and like
+    n**(2 k - s - 1) at the ends; where f is analytic in the ellipse of semi-axis sum rho, like rho**(-n) up to powers
+    of n (Trefethen, Approximation Theory and Approximation Practice, theorems 7.2 and 8.2): Corollary 10 of Kim & Kang,
+    arXiv 2408.02697, with a rate. Coefficients at the level of rounding are left out.
     ``.construction.function_error`` holds the largest |f - network| seen off the points. Raises ConstructionError.
     """
     unit = unit_of(activation, everywhere)

@@ -15,7 +15,7 @@ from edgewise.construct.series import Series
 
 _MARGIN = 3.0
 """The error is taken at some hundred points; rounding noise between them is larger than at them by less than this."""
-_WORK = 3e6
+_WORK = 2e6
 _POINTS = (24, 600)
 _CORNERS = 32
 
