@@ -26,9 +26,10 @@ def measured(cell: Cell, settings: Settings) -> dict[str, Any]:
 
     accuracy, validation: [rate][seed]; a network that diverged counts as a guess, 1/classes, and as lost. The learning
     rate is the one of best mean validation accuracy (of equals, of smaller final training loss); median, low and high
-    are those of the test accuracy over seeds there.
+    are those of the test accuracy over seeds there. cpu_seconds: processor
+    time of this process, whatever else the machine was doing.
     """
-    begun = time.perf_counter()
+    begun, worked = time.perf_counter(), time.process_time()
     torch.set_num_threads(1)
     data = digits(seed=settings.data_seed)
     shape = Shape(data.features, settings.width, cell.depth, data.classes)
@@ -46,6 +47,7 @@ def measured(cell: Cell, settings: Settings) -> dict[str, Any]:
             "settings": settings.to_dict(),
             "data": data.to_dict(),
             **outcome,
+            "cpu_seconds": time.process_time() - worked,
             "provenance": origin.to_dict(),
         }
     )

@@ -3,7 +3,7 @@
 pytorch: nn.Linear's uniform weights and biases. he: normal, C_W = 2, no bias, in every layer. anyinit: the C_W it
 solves for, each weight matrix normal and divided by its own standard deviation, no bias, as its sampler does. dks, tat:
 its transformed activation, its scaled-uniform orthogonal weights, no bias. critical: `theory.recommend`, the output's
-variance 1. tailored: `ew.tailor`, normal weights of C_W = 1, no bias.
+variance 1. tailored: `ew.tailor`, then weights as `ew.init.orthogonal_(model, gain=1)` draws them: dks's distribution.
 """
 
 from __future__ import annotations
@@ -73,8 +73,11 @@ def _tailored(activation: str, shape: Shape) -> Start:
         tailored = tailor(activation, depth=shape.depth, width=shape.width)
     except EdgewiseError as error:
         raise NoAnswer(str(error)) from error
-    unit = Initial(c_w=1.0, c_b=0.0, first_c_w=1.0, first_c_b=0.0, last_c_w=1.0)  # K = 1 throughout, <sigma~^2> = 1
-    return _drawn(tailored, unit, {"tailoring": tailored.tailoring.to_dict()})
+    told = {"weights": "scaled-uniform orthogonal, no bias", "tailoring": tailored.tailoring.to_dict()}
+    return Start(tailored, _UNIT, _scaled_uniform_orthogonal, told)  # K = 1 throughout, as <sigma~^2> = 1
+
+
+_UNIT = Initial(c_w=1.0, c_b=0.0, first_c_w=1.0, first_c_b=0.0, last_c_w=1.0)
 
 
 def _recommended(a: Activation, shape: Shape) -> Start:
@@ -153,8 +156,7 @@ def _dks(activation: str, shape: Shape, method: str = "DKS") -> Start:
     known = peers()["dks"]
     answer = _answer(known, f"{shape.depth} {method} {activation}")
     told = {"version": known["version"], "method": method, "weights": "scaled-uniform orthogonal, no bias", **answer}
-    unit = Initial(1.0, 0.0, 1.0, 0.0, 1.0)
-    return Start(_Transformed(answer["function"], answer["parameters"]), unit, _scaled_uniform_orthogonal, told)
+    return Start(_Transformed(answer["function"], answer["parameters"]), _UNIT, _scaled_uniform_orthogonal, told)
 
 
 def _tat(activation: str, shape: Shape) -> Start:

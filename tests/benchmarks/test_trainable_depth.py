@@ -84,7 +84,22 @@ def test_tailored_networks_begin_where_their_activation_wants():
     begin = start("tailored", "tanh", SHAPE)
     x = torch.linspace(-10.0, 10.0, 400_001, dtype=torch.float64)
     assert gaussian_mean(begin.activation(x).square(), x) == pytest.approx(1.0, abs=1e-9)
-    assert (begin.initial.c_w, begin.initial.c_b, begin.initial.first_c_w) == (1.0, 0.0, 1.0)
+    p = begin.weights(SHAPE, [Member(0, 1e-3, begin.initial)])
+    inputs = torch.randn(5, 64)
+    torch.testing.assert_close((inputs @ p.first[0]).square().mean(1), inputs.square().mean(1), rtol=1e-5, atol=1e-6)
+
+
+def test_the_orthogonal_weights_are_those_of_our_own_initialiser():
+    """`ew.init.orthogonal_(model, gain=1)`: the same Gram matrices, so the same distribution up to rotation."""
+    model = torch.nn.Sequential(torch.nn.Linear(64, 128), torch.nn.Tanh(), torch.nn.Linear(128, 10))
+    ew.init.orthogonal_(model, gain=1.0)
+    begin = start("tailored", "tanh", replace(SHAPE, depth=2))
+    p = begin.weights(replace(SHAPE, depth=2), [Member(0, 1e-3, begin.initial)])
+    for layer, weight in ((model[0], p.first[0]), (model[2], p.last[0])):
+        smaller = layer.weight.T if layer.in_features < layer.out_features else layer.weight
+        mine = weight if layer.in_features < layer.out_features else weight.T
+        torch.testing.assert_close(mine @ mine.T, (smaller @ smaller.T).detach(), rtol=1e-4, atol=1e-5)
+        assert not bool(layer.bias.any())
 
 
 def test_an_activation_that_dks_does_not_know_is_no_answer_in_its_own_words():
@@ -119,7 +134,7 @@ def made_up(medians: dict[tuple[str, str], float], lost: int = 0) -> results.Res
     for activation in ACTIVATIONS:
         for scheme in SCHEMES:
             median = medians.get((activation, scheme))
-            record = {"depth": 100, "activation": activation, "scheme": scheme, "provenance": {
+            record = {"depth": 100, "activation": activation, "scheme": scheme, "cpu_seconds": 36.0, "provenance": {
                 "seconds": 36.0, "threads": 1, "torch": "2", "revision": "0123456789"}}  # fmt: skip
             if median is None:
                 record |= {"status": "no answer", "reason": "made up. More."}
@@ -153,6 +168,12 @@ def test_the_page_lists_what_peers_win_and_whether_the_aim_is_reached():
     assert "**0.100**" not in text  # nothing learned is not a win
     lost = page.page(made_up({("relu2", "tailored"): 0.94}, lost=1))
     assert "is not reached: 0.940, 1 lost" in " ".join(lost.split())
+
+
+@pytest.mark.skipif(not results.RESULTS.exists(), reason="nothing has been measured yet")
+def test_the_page_in_the_docs_is_what_its_results_make():
+    assert page.PAGE.read_text(encoding="utf8") == page.page(results.load())
+    assert page.PICTURE.exists()
 
 
 def test_the_results_file_keeps_every_cell(tmp_path):
