@@ -136,6 +136,8 @@ def _parametric(module: nn.Module) -> Layer:
     from edgewise.activations.registry import registered
 
     detail = _type_of(module).__name__
+    if any(p.is_meta for p in module.parameters()):
+        return Layer("unknown", detail, note=f"{detail} has no values yet")
     if isinstance(module, nn.RReLU):
         slope = (module.lower + module.upper) / 2
         note = "its random slope is taken at its mean" if module.training else ""

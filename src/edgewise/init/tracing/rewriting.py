@@ -107,7 +107,7 @@ def _check_unwritten(end: fx.Node, root: fx.Node, name: str) -> None:
         if node.op == "call_module" or not functions.in_place(node.target, dict(node.kwargs)):
             continue
         written = node.args[0]
-        if isinstance(written, fx.Node) and (len(written.users) > 1 or written.op == "placeholder"):
+        if isinstance(written, fx.Node) and any(user > node for user in written.users):
             raise ModelError(
                 f"{name} writes in place into a tensor that is read elsewhere; write it without inplace first"
             )
