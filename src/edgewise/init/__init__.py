@@ -3,6 +3,7 @@
 from edgewise.init.classical import delta_orthogonal_, he_, lecun_, orthogonal_, xavier_
 from edgewise.init.critical import critical_
 from edgewise.init.graph import ModelGraph
+from edgewise.init.parameter_groups import ParameterGroups, parameter_groups
 from edgewise.init.report import InitReport, LayerCheck, ParameterRecord
 from edgewise.init.swap import swap_
 from edgewise.init.swap_report import SwapReport
@@ -12,6 +13,7 @@ __all__ = [
     "InitReport",
     "LayerCheck",
     "ModelGraph",
+    "ParameterGroups",
     "ParameterRecord",
     "SwapReport",
     "critical_",
@@ -19,6 +21,7 @@ __all__ = [
     "he_",
     "lecun_",
     "orthogonal_",
+    "parameter_groups",
     "swap_",
     "trace",
     "xavier_",

@@ -1,0 +1,146 @@
+"""`ew.init.parameter_groups`: torch optimiser groups in which every layer has its learning rate.
+
+Plain gradient descent moves a model's output by the neural tangent kernel, to which a parameter tensor contributes lr x
+its squared gradient. The equivalence principle (PDLT chapter 9) gives every layer the same share, so that none learns
+alone: lambda_W ~ 1/(L g(K) prod chi_perp) over fan-in for weights, lambda_b ~ 1/(L prod chi_perp) for biases.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from torch import nn
+
+from edgewise.errors import DomainError, ModelError
+from edgewise.init import apply
+from edgewise.init.contributions import measured, predicted
+from edgewise.init.models import accepted
+from edgewise.theory import domain
+
+NEGLIGIBLE = 1e-10
+"""A smaller share than this is rounding: a bias that a batch normalisation subtracts again."""
+
+Optimizer = Literal["sgd", "adam", "adamw"]
+
+
+class ParameterGroups(list[dict[str, Any]]):
+    """Groups for a torch optimiser, one a parameter tensor: "params", "lr", "name" and "reason".
+
+    notes: what was left out and what the rates mean. reason: how they were found.
+    """
+
+    def __init__(self, groups: Iterable[dict[str, Any]], reason: str, notes: tuple[str, ...]) -> None:
+        super().__init__(groups)
+        self.reason, self.notes = reason, notes
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers and strings, without the tensors."""
+        groups = [{key: value for key, value in group.items() if key != "params"} for group in self]
+        return {"groups": groups, "reason": self.reason, "notes": list(self.notes)}
+
+    def __rich__(self) -> Any:
+        from rich import box
+        from rich.console import Group
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+        for heading in ("parameter", "learning rate", "why"):
+            table.add_column(heading, justify="right" if heading == "learning rate" else "left")
+        for group in self:
+            table.add_row(group["name"], f"{group['lr']:.4g}", group["reason"])
+        return Group(Text(self.reason), table, *(Text(note) for note in self.notes))
+
+
+def parameter_groups(
+    model: nn.Module,
+    lr: float,
+    optimizer: Optimizer = "sgd",
+    sample: object = None,
+    *,
+    mean_square: float = 1.0,
+    bias_share: float = 1.0,
+) -> ParameterGroups:
+    """Optimiser groups for a model as it is now: ``torch.optim.SGD(parameter_groups(model, 0.1))``.
+
+    "sgd": each weight matrix contributes the same to the output's neural tangent kernel, all of them together what
+    they do at the plain `lr`; every other tensor (bias, norm, embedding) contributes `bias_share` of one matrix.
+    "adam", "adamw": no rule, since their step does not scale with the gradient; every group has the plain `lr`.
+
+    sample: a batch, on which the contributions are measured (one backward pass for random output directions, gradients
+    and buffers untouched): any model. Without one they come from theory on the model's graph, present weights and
+    inputs of mean square `mean_square`: chains and residual sums of linear layers, convolutions, activations and norms.
+    Initialise first: the rates are for the weights that the model has.
+
+    Every parameter is in one group, tied ones once; frozen ones are left out, with a note. Raises DomainError for
+    numbers out of range, ModelError or TraceError where contributions cannot be found.
+
+    >>> import torch, edgewise as ew
+    >>> model = torch.nn.Sequential(torch.nn.Linear(64, 64), torch.nn.ReLU(), torch.nn.Linear(64, 10))
+    >>> report = ew.init.he_(model, generator=torch.Generator().manual_seed(0))
+    >>> groups = ew.init.parameter_groups(model, lr=0.1)
+    >>> optimizer = torch.optim.SGD(groups)
+    >>> [group["name"] for group in groups]
+    ['0.weight', '0.bias', '2.weight', '2.bias']
+    """
+    inner = accepted(model)
+    rate, share = domain.one_positive("lr", lr), domain.one_positive("bias_share", bias_share)
+    size = domain.one_positive("mean_square", mean_square)
+    if optimizer not in get_args(Optimizer):
+        raise DomainError(f"optimizer={optimizer!r} given, expected one of {', '.join(get_args(Optimizer))}")
+    trained = {name: p for name, (p, _) in apply.parameters(inner).items() if p.requires_grad}
+    if not trained:
+        raise ModelError(f"{type(inner).__name__} has no parameter that is trained; try requires_grad_(True)")
+    frozen = [name for name, (p, _) in apply.parameters(inner).items() if not p.requires_grad]
+    notes = [f"left out, frozen: {', '.join(frozen)}"] if frozen else []
+    if optimizer != "sgd":
+        reason = (
+            f"{optimizer}: its steps do not scale with the gradient, so no rule is given and all learn at lr={rate:g}"
+        )
+        groups = [_group(name, p, rate, "no rule") for name, p in trained.items()]
+        return ParameterGroups(groups, reason, tuple(notes))
+    found = measured(inner, sample) if sample is not None else predicted(inner, size)
+    rates = _balanced({name: found.get(name) for name in trained}, trained, rate, share)
+    groups = [_group(name, p, rates[name].lr, rates[name].reason) for name, p in trained.items()]
+    how = "measured on the batch" if sample is not None else f"from theory at inputs of mean square {size:g}"
+    reason = f"every matrix has the same share of the neural tangent kernel ({how}), at the total of lr={rate:g}"
+    return ParameterGroups(groups, reason, tuple(notes))
+
+
+def _group(name: str, parameter: nn.Parameter, lr: float, reason: str) -> dict[str, Any]:
+    return {"params": [parameter], "lr": lr, "name": name, "reason": reason}
+
+
+@dataclass(frozen=True)
+class _Rate:
+    lr: float
+    reason: str
+
+
+def _balanced(
+    found: dict[str, float | None], trained: dict[str, nn.Parameter], lr: float, share: float
+) -> dict[str, _Rate]:
+    """lr x (mean contribution of the matrices) / contribution, times `share` for what is no matrix."""
+    matrices = {name: c for name, c in found.items() if c and trained[name].ndim > 1}
+    bad = [name for name, c in found.items() if c is not None and not math.isfinite(c)]
+    if bad:
+        raise ModelError(
+            f"the gradient of {bad[0]} is not finite, so no rates can be given; try ew.diagnose(model, batch)"
+        )
+    if not matrices:
+        raise ModelError("no weight matrix of this model reaches its output; expected one at least")
+    mean = sum(matrices.values()) / len(matrices)
+    rates = {}
+    for name, c in found.items():
+        if c is None or c < NEGLIGIBLE * mean:
+            why = "it does not reach the output" if c is not None else "what it contributes is not known"
+            rates[name] = _Rate(lr, f"{why}: the plain rate")
+            continue
+        factor = mean / c * (1.0 if name in matrices else share)
+        rates[name] = _Rate(
+            lr * factor, f"{factor:.4g} times lr: at lr it would contribute {c / mean:.4g} of a mean matrix"
+        )
+    return rates
