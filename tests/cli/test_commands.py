@@ -37,7 +37,7 @@ def test_analyze_writes_a_page_of_its_own(tmp_path: Path) -> None:
     assert str(tmp_path / "relu.html") in result.stdout
     assert [path.name for path in tmp_path.iterdir()] == ["relu.html"]
     text = (tmp_path / "relu.html").read_text(encoding="utf-8")
-    assert text.count('class="figure"') == 6
+    assert text.count('class="figure"') == 8
 
 
 def test_phase_writes_a_picture(tmp_path: Path) -> None:

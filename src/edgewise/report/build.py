@@ -21,7 +21,15 @@ from edgewise.report.plan import Plan, compute
 from edgewise.report.progress import Listener, listener
 from edgewise.report.words import Verdict, verdict
 
-_WEIGHT = {"theory": 2.0, "shape": 1.0, "susceptibility": 1.0, "flow": 6.0, "phase": 2.0, "training": 80.0}
+_WEIGHT = {
+    "theory": 2.0,
+    "shape": 1.0,
+    "susceptibility": 1.0,
+    "flow": 6.0,
+    "phase": 2.0,
+    "tailored": 2.0,
+    "training": 80.0,
+}
 """Expected seconds of each part, for the progress bar."""
 
 

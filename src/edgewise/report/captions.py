@@ -162,6 +162,22 @@ def phase_alt(spec: str, data: Data) -> str:
     return f"Phase diagram of {spec} over weight variance C_W and bias variance C_b. {phase(data)}"
 
 
+def tailored_shape(data: Data) -> str:
+    return (
+        f"σ, and σ̃ = {data['formula']} with σ = {data['base']}: variance 1 where preactivations lie at K = 1. "
+        "The deeper the network, the straighter σ̃ has to be there."
+    )
+
+
+def tailored_flow(data: Data) -> str:
+    ends = ", ".join(
+        f"{number(start, 2)} → {'beyond float64' if row[-1] is None else number(row[-1], 3)}"
+        for start, row in zip(data["starts"], data["kernel"], strict=True)
+    )
+    start = "The kernel with C_W = 1 and C_b = 0, from K = 1 and from half and twice of it"
+    return f"{start}: {ends} after {data['depth']} layers."
+
+
 def accuracy(data: Data) -> str:
     return (
         f"Test accuracy on {data['data']['test']} handwritten digits after {data['epochs']} epochs, one mark a "

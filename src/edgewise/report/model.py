@@ -18,7 +18,7 @@ VERSION = 1
 
 Status = Literal["waiting", "done", "failed", "skipped", "interrupted"]
 
-PARTS = ("theory", "shape", "susceptibility", "flow", "phase", "training")
+PARTS = ("theory", "shape", "susceptibility", "flow", "phase", "tailored", "training")
 """In the order in which they are computed: each may use the ones before it."""
 
 
@@ -104,6 +104,10 @@ class ReportData:
         }
 
 
+_LATER = {"tailored": Part("skipped", "the report was made before there was one")}
+"""Parts that reports of this version may lack."""
+
+
 def from_dict(stored: Any) -> ReportData:
     """The report that `to_dict` made this of. Raises DataError when it is something else."""
     if not isinstance(stored, dict) or stored.get("format") != FORMAT or stored.get("version") != VERSION:
@@ -114,7 +118,7 @@ def from_dict(stored: Any) -> ReportData:
         subjects = tuple(
             Subject(
                 **{name: entry[name] for name in ("given", "spec", "formula", "summary", "source")},
-                parts={name: Part(**part) for name, part in entry["parts"].items()},
+                parts=_LATER | {name: Part(**part) for name, part in entry["parts"].items()},
             )
             for entry in stored["activations"]
         )

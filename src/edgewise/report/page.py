@@ -200,6 +200,12 @@ def _subject(subject: Subject, index: int, gallery: Gallery) -> dict[str, Any]:
                     ("shape", "susceptibility", "flow", "phase"),
                     [*tables.solutions(subject), *tables.recommendations(subject)],
                 ),
+                (
+                    "Repaired for deep networks",
+                    _repair(subject),
+                    ("tailored",),
+                    tables.tailored_conditions(subject),
+                ),
             )
         ],
     }
@@ -246,9 +252,18 @@ PART_NAME = {
     "susceptibility": "susceptibilities",
     "flow": "flow through the layers",
     "phase": "phase diagram",
+    "tailored": "tailored activation",
     "training": "training check",
 }
 """The parts as the page names them."""
+
+
+def _repair(subject: Subject) -> str:
+    """What the tailored activation is, how to make it, and why it is this one."""
+    data = subject.data("tailored")
+    return (
+        f"{data['call']} shifts and scales it, for weights with C_W = 1 and no bias. {data['reason']}." if data else ""
+    )
 
 
 def _numbers(subject: Subject) -> list[dict[str, str]]:

@@ -33,7 +33,12 @@ class Picture:
 
 def pictures(subject: Subject) -> tuple[Picture, ...]:
     """The pictures that the finished parts of a subject allow, in the order of the page."""
-    return (*_theory_pictures(subject), *_flow_pictures(subject), *_training_pictures(subject))
+    return (
+        *_theory_pictures(subject),
+        *_flow_pictures(subject),
+        *_tailored_pictures(subject),
+        *_training_pictures(subject),
+    )
 
 
 def _theory_pictures(subject: Subject) -> Iterator[Picture]:
@@ -69,6 +74,19 @@ def _flow_pictures(subject: Subject) -> Iterator[Picture]:
         ("schemes", "The usual initialisations", captions.schemes, captions.schemes_alt, flow.schemes_figure),
     ):
         yield Picture(name, "flow", title, text(data), alt(subject.spec, data), partial(draw, data))
+
+
+def _tailored_pictures(subject: Subject) -> Iterator[Picture]:
+    from edgewise.report.figures import tailored
+
+    data = subject.data("tailored")
+    if data is None:
+        return
+    for name, title, text, draw in (
+        ("tailored", "Before and after", captions.tailored_shape, tailored.tailored_shape_figure),
+        ("tailored-kernel", "Its signal through the layers", captions.tailored_flow, tailored.tailored_flow_figure),
+    ):
+        yield Picture(name, "tailored", title, text(data), f"{subject.spec}: {text(data)}", partial(draw, data))
 
 
 def _training_pictures(subject: Subject) -> Iterator[Picture]:

@@ -14,6 +14,7 @@ from edgewise.report.parts.flow import flow
 from edgewise.report.parts.phase import phase, window
 from edgewise.report.parts.shape import shape
 from edgewise.report.parts.susceptibility import susceptibility
+from edgewise.report.parts.tailored import tailored
 from edgewise.report.parts.theory import theory
 from edgewise.report.parts.training import training
 from edgewise.report.schemes import usual
@@ -97,6 +98,8 @@ def compute(
             )
         case "phase":
             return _phase(a, subject, plan)
+        case "tailored":
+            return tailored(a, depth=max(plan.depths), width=plan.width)
         case "training":
             return training(
                 a,

@@ -66,6 +66,37 @@ def recommendations(subject: Subject) -> list[Table]:
     return [Table(f"Recommended at each depth (width {theory['width']})", (*head, Head("why")), rows)]
 
 
+def tailored_conditions(subject: Subject) -> list[Table]:
+    """What the tailored activation was to meet, and what it does."""
+    data = subject.data("tailored")
+    if data is None:
+        return []
+    rows = tuple(
+        (
+            Cell(_CONDITION.get(c["name"], c["name"])),
+            Cell(number(c["wanted"], 7), "n"),
+            Cell(number(c["found"], 7), "n"),
+            Cell("✓ met" if c["met"] else f"missed by {number(c['found'] - c['wanted'], 2)}"),
+        )
+        for c in data["conditions"]
+    )
+    head = (Head("condition at K = 1"), Head("wanted", True), Head("found", True), Head(""))
+    title = f"Tailored for {data['depth']} layers of width {data['width']} ({_METHOD[data['method']]})"
+    return [Table(title, head, rows)]
+
+
+_CONDITION = {
+    "<s>": "mean ⟨σ̃⟩",
+    "<s^2>": "variance ⟨σ̃²⟩",
+    "<s''^2>": "curvature ⟨σ̃″²⟩",
+    "chi_parallel": "χ∥",
+    "chi_perp": "χ⊥",
+    "max(chi)": "largest of χ⊥, χ∥, 1/χ∥",
+    "c(0)": "correlation of unrelated inputs, last layer",
+}
+_METHOD = {"dks": "DKS", "tat": "TAT", "leaky": "TAT, leaky ReLU", "shift": "substitute: DKS has no solution"}
+
+
 def comparison(report: ReportData) -> Table:
     """One row an activation: verdict, class, recommended initialisation, and accuracy at the largest depth."""
     deepest = max(report.settings["depths"])

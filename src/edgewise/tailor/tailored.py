@@ -75,6 +75,15 @@ class Tailoring:
     reason: str
 
     @property
+    def formula(self) -> str:
+        """sigma~ in plain text, its numbers to six digits."""
+        inner = "x" if self.alpha == 1.0 else f"{self.alpha:.6g} x"
+        inner += f" {'+' if self.beta > 0 else '-'} {abs(self.beta):.6g}" if self.beta else ""
+        shift = f" {'+' if self.delta > 0 else '-'} {abs(self.delta):.6g}" if self.delta else ""
+        value = f"σ({inner}){shift}"
+        return f"{self.gamma:.6g} ({value})" if shift else f"{self.gamma:.6g} {value}"
+
+    @property
     def missed(self) -> tuple[Condition, ...]:
         """The conditions that the result does not meet."""
         return tuple(c for c in self.conditions if not c.met)

@@ -20,7 +20,7 @@ def panel(t: Tailoring) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
-    formula = f"{t.gamma:.6g} (σ({t.alpha:.6g} x {t.beta:+.6g}) {t.delta:+.6g}),  σ = {t.base.spec}"
+    formula = f"{t.formula},  σ = {t.base.spec}"
     met = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for heading, side in (("condition", "left"), ("wanted", "right"), ("found", "right"), ("", "left")):
         met.add_column(heading, justify=side)  # type: ignore[arg-type]
