@@ -51,7 +51,7 @@ def kernel_figure(data: Mapping[str, Any]) -> Figure:
     if lost is not None:
         axes.axvspan(lost, max(x), color=VERMILION, alpha=0.16, linewidth=0)
         axes.axvline(lost, color=VERMILION, linewidth=1.4, label="not finite")
-    _logarithmic(axes, shown)
+    logarithmic(axes, shown)
     _layers(axes, data)
     axes.set_ylabel("kernel $K$")
     legend_above(axes, columns=2)
@@ -79,7 +79,7 @@ def gradient_figure(data: Mapping[str, Any]) -> Figure:
             label="residual stream",
         )  # fmt: skip
         shown += values
-    _logarithmic(axes, shown)
+    logarithmic(axes, shown)
     _layers(axes, data)
     axes.set_ylabel("size of ∂loss/∂z")
     legend_above(axes, columns=2)
@@ -132,7 +132,7 @@ def correlation_figure(data: Mapping[str, Any]) -> Figure:
             label="residual stream",
         )  # fmt: skip
         shown += values
-    _logarithmic(axes, shown, low_at_most=1e-2)
+    logarithmic(axes, shown, low_at_most=1e-2)
     _layers(axes, data)
     axes.set_ylabel("1 − correlation")
     legend_above(axes, columns=2)
@@ -171,7 +171,7 @@ def _product(rows: Rows) -> list[float | None]:
     return sizes[::-1]
 
 
-def _logarithmic(axes: Any, values: Sequence[float], low_at_most: float | None = None) -> None:
+def logarithmic(axes: Any, values: Sequence[float], low_at_most: float | None = None) -> None:
     """A logarithmic axis at least a factor of 10 wide, so that what is constant looks constant."""
     import math
 

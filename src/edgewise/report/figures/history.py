@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgewise.errors import DomainError
 from edgewise.report.drawing import BLUE, DASHES, GREEN, ORANGE, PURPLE, SKY, VERMILION, blank, drawn, save
+from edgewise.report.figures.depth import logarithmic
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,20 +32,20 @@ def history_figure(history: Sequence[Mapping[str, Any]]) -> Figure:
     panels = figure.subplots(2, 2)
     steps = [entry["step"] for entry in history]
     names = _spread([row["name"] for row in history[-1]["layers"]])
-    for axes, (field, label, logarithmic) in zip(panels.ravel(), PANELS, strict=True):
-        any_shown = False
+    for axes, (field, label, as_log) in zip(panels.ravel(), PANELS, strict=True):
+        shown: list[float] = []
         for i, name in enumerate(names):
             values = [_value(entry, name, field) for entry in history]
-            if logarithmic:
+            if as_log:
                 values = [v if v > 0.0 else float("nan") for v in values]
-            any_shown = any_shown or any(v == v for v in values)
+            shown += values
             marker = "o" if len(steps) <= 30 else None
             axes.plot(
                 steps, values, color=COLOURS[i], linestyle=DASHES[i], marker=marker, markersize=3.0, linewidth=1.6,
                 label=name,
             )  # fmt: skip
-        if logarithmic and any_shown:
-            axes.set_yscale("log")
+        if as_log:
+            logarithmic(axes, shown)
         if field == "dead":
             axes.set_ylim(0, 104)
         axes.set_ylabel(label)
