@@ -280,3 +280,13 @@ def test_correction_makes_measured_equal_wanted_and_keeps_biases() -> None:
     n = model[2].weight.numel()
     found = float(model[2].weight.detach().double().pow(2).mean())
     assert found == pytest.approx(record.std**2, rel=5.0 * math.sqrt(2.0 / n))
+
+
+def test_a_frozen_batch_norm_applies_its_statistics() -> None:
+    """In evaluation mode inside a model that trains it is an affine map: K/(running variance + eps)."""
+    model = nn.Sequential(nn.Linear(16, 512), nn.BatchNorm1d(512), nn.ReLU(), nn.Linear(512, 2))
+    model[1].running_var.fill_(4.0)
+    model[1].eval()
+    report = critical_(model, generator=_seed(), norms="leave")
+    assert report["3.weight"].c_w == pytest.approx(1.0 / (0.5 * 1.0 / (4.0 + 1e-5)), rel=1e-2)  # by draws
+    assert any("running statistics" in note for note in report.notes)

@@ -30,6 +30,7 @@ from edgewise.init.signals import (
     empirical,
     gaussian,
     kept_in_part,
+    mapped_by_statistics,
     multiplied,
     normalised,
     scaled,
@@ -394,16 +395,8 @@ class _Walk:
         assert isinstance(variance, Tensor)
         assert isinstance(mean, Tensor)
         self.notes.append(f"{node.name} is in evaluation mode: it applies its running statistics and resets nothing")
-        inverse = (variance.detach().double() + eps).rsqrt().cpu()
-        w = inverse if (held := self.book.held(weight)) is None else held.double().cpu() * inverse
-        b = -w * mean.detach().double().cpu()
-        b = b if (held := self.book.held(bias)) is None else b + held.double().cpu()
-        unit = torch.arange(len(x.values))
-        values = x.values * w[unit % len(w)] + b[unit % len(b)]
-        return replace(
-            x, second=float(values.pow(2).mean()), mean=float(values.mean()), draw=lambda: values, gaussian=False,
-            activation=None, kernel=None, stream=None, words=_named(node.detail, node),
-        )  # fmt: skip
+        found = mapped_by_statistics(x, variance, mean, self.book.held(weight), self.book.held(bias), eps=eps)
+        return replace(found, words=_named(node.detail, node))
 
     # records
 

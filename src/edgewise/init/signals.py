@@ -216,6 +216,34 @@ def normalised(signal: Signal, weight: Tensor | None, bias: Tensor | None, *, ep
     )
 
 
+def mapped_by_statistics(
+    signal: Signal, variance: Tensor, mean: Tensor, weight: Tensor | None, bias: Tensor | None, *, eps: float
+) -> Signal:
+    """Behind batch normalisation that applies stored statistics of each unit: an affine map, no reset."""
+    scale = (variance.detach().to("cpu", torch.float64) + eps).rsqrt()
+    if weight is not None:
+        scale = scale * weight.detach().to("cpu", torch.float64)
+    shift = -scale * mean.detach().to("cpu", torch.float64)
+    if bias is not None:
+        shift = shift + bias.detach().to("cpu", torch.float64)
+    unit = torch.arange(DRAWS)
+
+    def draw() -> Tensor:
+        return signal.values * scale[unit % len(scale)] + shift[unit % len(shift)]
+
+    square = _mean_square(scale) * signal.second + _mean_square(shift)
+    return replace(
+        signal,
+        second=square + 2.0 * signal.mean * float((scale * shift).mean()),
+        mean=signal.mean * float(scale.mean()) + float(shift.mean()),
+        draw=draw,
+        gaussian=False,
+        activation=None,
+        kernel=None,
+        stream=None,
+    )
+
+
 def _mean_product(w: Tensor, b: Tensor) -> float:
     return float((w * b).mean()) if len(w) == len(b) else float(w.mean() * b.mean())
 
