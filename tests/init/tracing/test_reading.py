@@ -147,6 +147,17 @@ def test_glu_is_a_gate_with_its_sigmoid() -> None:
         assert product.inputs == (*gate.inputs, gate.name)
 
 
+def test_pieces_of_one_tensor_are_different_tensors() -> None:
+    def forward(self: Any, x: Tensor) -> Tensor:
+        gate, value = self.a(x).chunk(2, dim=-1)
+        return self.b(F.silu(gate) * value + gate * torch.sigmoid(gate))
+
+    graph = both(model_of(forward, a=nn.Linear(4, 8), b=nn.Linear(4, 4)), X)
+    assert activations(graph) == ["swish(beta=1)", "swish(beta=1)"]
+    assert [n.inputs for n in graph.of_kind("multiply")] == [("silu_1", "chunk_1")]
+    assert len(graph.of_kind("add")) == 1
+
+
 def test_an_activation_module_gated_by_its_own_input_is_one_activation() -> None:
     def forward(self: Any, x: Tensor) -> Tensor:
         h = self.a(x)

@@ -16,15 +16,17 @@ from edgewise.init.tracing.expressions import Operation, X
 class Signal:
     """What is known of one tensor of the model: an expression of the output of node `root`.
 
-    parameters: those the expression reads. before: (root, expression, parameters) that the output of an activation was
-    made of, so that x * sigmoid(x) is seen as one activation where the sigmoid is a node already. several: a tuple of
-    tensors. last: the function called last, for the name of the node. mask: truth values.
+    piece: which of them, where the node gives several tensors (chunk). parameters: those the expression reads. before:
+    what the output of an activation was made of, so that x * sigmoid(x) is seen as one activation where the sigmoid is
+    a node already. several: a tuple of tensors. last: the function called last, for the name of the node. mask: truth
+    values.
     """
 
     root: str
     expression: Operation = X
+    piece: int | None = None
     parameters: tuple[str, ...] = ()
-    before: tuple[str, Operation, tuple[str, ...]] | None = None
+    before: Signal | None = None
     several: bool = False
     last: str = ""
     mask: bool = False

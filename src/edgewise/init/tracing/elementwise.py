@@ -14,7 +14,7 @@ from edgewise.activations import Activation
 from edgewise.activations.registry import registered
 from edgewise.init.tracing import functions
 from edgewise.init.tracing.calls import Operand, Signal, Step, Unknown, Weights, operands_in, said, signals_in
-from edgewise.init.tracing.expressions import OPERATIONS, TRUTH, Operation, X, applied, operation
+from edgewise.init.tracing.expressions import OPERATIONS, TRUTH, X, applied, operation
 from edgewise.init.tracing.ledger import Ledger
 from edgewise.init.tracing.modules import short
 from edgewise.init.tracing.recognition import module_activation
@@ -126,35 +126,35 @@ def _join(ledger: Ledger, name: str, values: Sequence[Any]) -> Signal | None:
     common = _common(signals)
     if common is None:
         return None
-    root, expressions, parameters = common
+    first, each = common
+    parameters = [p for signal in each.values() for p in signal.parameters]
     arguments: list[Any] = []
     for value in values:
         if isinstance(value, Operand) and isinstance(value.signal, Weights):
-            parameters = (*parameters, *value.signal.parameters)
+            parameters += value.signal.parameters
             arguments.append(_number(value.signal.value))
         else:
-            arguments.append(expressions[id(value)] if isinstance(value, Operand) else _number(value))
+            arguments.append(each[id(value)].expression if isinstance(value, Operand) else _number(value))
     made = operation(name, arguments)
     if made is None:  # too large: a new expression begins here
         closed = {ledger.close(operand, signal) for operand, signal in signals}
         return _join(ledger, name, values) if len(closed) == 1 else None
-    return Signal(root, made, tuple(dict.fromkeys(parameters)), last=name, mask=name in TRUTH)
+    return Signal(first.root, made, first.piece, tuple(dict.fromkeys(parameters)), last=name, mask=name in TRUTH)
 
 
 def _common(
     signals: Sequence[tuple[Operand, Signal]],
-) -> tuple[str, dict[int, Operation], tuple[str, ...]] | None:
-    """(root, expression of each operand in it, parameters) where all operands are functions of one node."""
-    choices: list[dict[str, tuple[Operation, tuple[str, ...]]]] = []
+) -> tuple[Signal, dict[int, Signal]] | None:
+    """(one of them, each operand in its root) where all operands are functions of one tensor of the model."""
+    choices: list[dict[tuple[str, int | None], Signal]] = []
     for _, signal in signals:
-        ways = {signal.root: (signal.expression, signal.parameters)}
-        if signal.before is not None and signal.expression is X:
-            ways.setdefault(signal.before[0], signal.before[1:])
+        ways = {(signal.root, signal.piece): signal}
+        if (made_of := signal.before) is not None and signal.expression is X:
+            ways.setdefault((made_of.root, made_of.piece), made_of)
         choices.append(ways)
     for root in choices[0]:
         if all(root in ways for ways in choices):
-            expressions = {id(o): ways[root][0] for (o, _), ways in zip(signals, choices, strict=True)}
-            return root, expressions, tuple(p for ways in choices for p in ways[root][1])
+            return choices[0][root], {id(o): ways[root] for (o, _), ways in zip(signals, choices, strict=True)}
     return None
 
 

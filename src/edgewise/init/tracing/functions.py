@@ -91,7 +91,7 @@ _ABOUT = """
 ABOUT = frozenset(_ABOUT.split())
 """What asks about a tensor, or makes a constant like it."""
 
-_SEVERAL = "chunk split split_with_sizes tensor_split hsplit vsplit unbind unsafe_chunk unsafe_split"
+_SEVERAL = "chunk split split_with_sizes tensor_split hsplit vsplit unbind unsafe_chunk unsafe_split topk sort"
 SEVERAL = frozenset(_SEVERAL.split())
 """What gives a tuple of tensors."""
 
@@ -121,7 +121,7 @@ KINDS: dict[str, Kind] = {name: kind for kind, names in _NAMES.items() for name 
 
 _CONTRACTIONS = """
     linear matmul mm bmm mv dot addmm addmv baddbmm addbmm einsum tensordot bilinear rmatmul inner conv1d conv2d conv3d
-    conv_transpose1d conv_transpose2d conv_transpose3d
+    conv_transpose1d conv_transpose2d conv_transpose3d grouped_mm
 """
 CONTRACTIONS = frozenset(_CONTRACTIONS.split())
 """Matrix products and convolutions."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from torch import Tensor, nn
@@ -113,8 +114,8 @@ class Ledger:
             if found.kind == "unknown":
                 self._notes.append((f"{node.name} ({detail}) is not understood: {found.reason}", node.name))
             if found.kind == "activation":
-                signal.before = (signal.root, signal.expression, signal.parameters)
-            signal.root = node.name
+                signal.before = replace(signal)
+            signal.root, signal.piece = node.name, None
         signal.expression, signal.parameters = X, ()
         return signal.root
 

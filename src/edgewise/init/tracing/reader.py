@@ -9,6 +9,7 @@ when something else takes its value: then it is known whether it is an activatio
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from torch import nn
@@ -47,7 +48,7 @@ class Reader(Ledger):
         if layer.activation is not None and len(signals) == 1:
             given = signals[0][1]
             made = applied(layer.activation, given.expression)
-            signal.before = None if made is None else (given.root, made, given.parameters)
+            signal.before = None if made is None else replace(given, expression=made, several=False)
         inputs = self.take(arguments)
         if layer.detail == "GLU":
             return self._gated(unique, name, inputs, "GLU")
@@ -71,7 +72,8 @@ class Reader(Ledger):
             return Step(first.signal)
         taken = signals[0][1]
         if call.name == "getitem" and (taken.several or isinstance(args[1], str)):
-            return Step(Signal(taken.root))
+            piece = args[1] if taken.several and isinstance(args[1], int) else None
+            return Step(Signal(taken.root, piece=piece))
         if taken.several and call.name in ("get_values", "get_indices"):
             return Step(Signal(taken.root) if call.name == "get_values" else None)
         step = elementwise(self, call)

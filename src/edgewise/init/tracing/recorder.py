@@ -283,8 +283,10 @@ class _Recorder:
             result, floating = Signal(step.node.inputs[0]), tensors  # token numbers in another shape
         if step.node is not None and step.node.kind == "embedding":
             floating = tensors  # one_hot gives integers
-        for tensor in floating:
-            if isinstance(result, Signal | Weights):
+        for piece, tensor in enumerate(floating):
+            if isinstance(result, Signal) and result.several:
+                self._set(tensor, Signal(result.root, piece=piece))
+            elif isinstance(result, Signal | Weights):
                 self._set(tensor, result)
             else:
                 self._constants[tensor] = True
