@@ -30,7 +30,7 @@ class Settings:
     steps: int = 400
     batch: int = 64
     learning_rates: tuple[float, ...] = (1e-5, 10**-4.5, 1e-4, 10**-3.5, 1e-3)
-    seeds: tuple[int, ...] = (0, 1, 2)
+    seeds: tuple[int, ...] = (3, 4, 5)  # 0, 1 and 2 were looked at when choosing orthogonal weights for our own rows
     data_seed: int = 0
 
     def to_dict(self) -> dict[str, Any]:

@@ -2,15 +2,15 @@
 
 pytorch: nn.Linear's uniform weights and biases. he: normal, C_W = 2, no bias, in every layer. anyinit: the C_W it
 solves for, each weight matrix normal and divided by its own standard deviation, no bias, as its sampler does. dks, tat:
-its transformed activation, its scaled-uniform orthogonal weights, no bias. critical: `theory.recommend`, the output's
-variance 1. tailored: `ew.tailor`, then weights as `ew.init.orthogonal_(model, gain=1)` draws them: dks's distribution.
+its transformed activation, its scaled-uniform orthogonal weights, no bias. critical: `theory.recommend`, orthogonal
+weights (the same distribution, times sqrt(C_W)), outputs of variance 1. tailored: `ew.tailor`, then the same.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -96,7 +96,20 @@ def _recommended(a: Activation, shape: Shape) -> Start:
     if not reached:
         last_c_w = advice.c_w  # the flow vanishes or diverges before the output
     initial = Initial(advice.c_w, advice.c_b, first_c_w, first_c_b, last_c_w)
-    return _drawn(a, initial, {"principle": advice.principle, "k0": advice.k0, "reason": advice.reason})
+    told = {"principle": advice.principle, "k0": advice.k0, "reason": advice.reason, "weights": "orthogonal"}
+    return Start(a, initial, _orthogonal, {"initial": vars(initial), **told})
+
+
+def _orthogonal(shape: Shape, members: Sequence[Member]) -> Parameters:
+    """Orthogonal weights whose entries have the mean square C_W / fan-in, and normal biases, as `ew.init.critical_`."""
+    drawn, unit = initialise(shape, members), _scaled_uniform_orthogonal(shape, members)
+    wanted = [m.initial for m in members]
+    return replace(
+        drawn,
+        first=unit.first * _by_member([math.sqrt(i.first_c_w) for i in wanted]),
+        hidden=unit.hidden * _by_member([math.sqrt(i.c_w) for i in wanted]),
+        last=unit.last * _by_member([math.sqrt(i.last_c_w) for i in wanted]),
+    )
 
 
 def _drawn(a: Elementwise, initial: Initial, told: dict[str, Any]) -> Start:
