@@ -69,14 +69,12 @@ def reason(
             )
         return text + f"whose slope takes the correlation of unrelated inputs to {best.zeta:g} by the last layer"
     if best.method == "tat":
-        text = f"TAT solves for {name}: chi_parallel = chi_perp = 1, the curvature of the whole network {best.zeta:g}"
+        text = f"TAT solves for {name}: χ∥ = χ⊥ = 1, the curvature of the whole network {best.zeta:g}"
     elif best.method == "dks":
-        text = (
-            f"DKS solves for {name}: mean 0, variance 1, chi_parallel = 1, the slope of the whole network {best.zeta:g}"
-        )
+        text = f"DKS solves for {name}: mean 0, variance 1, χ∥ = 1, the slope of the whole network {best.zeta:g}"
     else:
         text = (
-            f"DKS has no solution for {name}: as a substitute mean 0 and variance 1 are met and chi_parallel = "
+            f"DKS has no solution for {name}: as a substitute mean 0 and variance 1 are met and χ∥ = "
             f"{best.parallel:.7g} at K = 1, so that K changes by {best.parallel:.7g}^{depth} = "
             f"{best.parallel**depth:.4g} over the depth where it starts a little off"
         )
@@ -89,12 +87,12 @@ def reason(
         text += f" (with slope {nearest.zeta:g} it would be {100 * nearest.survival.share:.0f} %)"
     rivals = [c for c in ranking if c.zeta == best.zeta and c is not best]
     if rivals:
-        others = ", ".join(f"beta = {c.beta:.4g}: {_merits(c)}" for c in rivals)
-        text += f"; of {len(rivals) + 1} solutions beta = {best.beta:.4g} was taken: {_merits(best)} (others: {others})"
+        others = ", ".join(f"β = {c.beta:.4g}: {_merits(c)}" for c in rivals)
+        text += f"; of {len(rivals) + 1} solutions β = {best.beta:.4g} was taken: {_merits(best)} (others: {others})"
     return text
 
 
 def _merits(c: Candidate) -> str:
     s = c.survival
     shares = f"{100 * s.share:.0f} % survive, {100 * s.far:.0f} % from K = {FAR:g}"
-    return f"{shares}, dchi_parallel/dK = {c.parallel_slope:.3g}"
+    return f"{shares}, dχ∥/dK = {c.parallel_slope:.3g}"

@@ -28,6 +28,7 @@ _CLEAR = 1e-5
 """Below this ratio of spread to mean, what sigma~ is made of is lost in the rounding of float32 networks."""
 _PANELS, _NODES = 24, 8
 _BRANCHES = 3
+_MOST = 4
 _NEWTON = 12
 _SOLVED = 1e-9
 
@@ -42,10 +43,12 @@ class Landscape:
     moments: Moments
 
     def roots(self, conditions: Conditions) -> list[tuple[float, float]]:
-        """The pairs (alpha, beta) where both conditions hold, distinct ones only, ascending in beta."""
+        """The pairs (alpha, beta) where both conditions hold, distinct ones only, ascending in beta; those nearest to
+        beta = 0 where there are many, as for sin."""
         first, second = conditions(self.moments)
         found: list[tuple[float, float]] = []
-        for start in _starts(self.alpha.log(), self.beta, first, second):
+        starts = _starts(self.alpha.log(), self.beta, first, second)
+        for start in sorted(starts, key=lambda s: abs(s[1]))[:_MOST]:
             root = _newton(self.activation, conditions, *start)
             if root is not None and not any(_same(root, other) for other in found):
                 found.append(root)
