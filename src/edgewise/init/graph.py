@@ -40,8 +40,8 @@ class Node:
     name: unique in its graph: the module's qualified name ("layers.3.fc"), with "#2" after it at its second call, or
     the function's name and a number ("add_4"). inputs: names of the nodes whose tensors it takes, in order.
     module: qualified name of the leaf module called, None for functions. parameters: qualified names of the model's
-    parameters that the call reads. activation: of an activation node, what it is. factor: of a scale node, the number: of
-    a tensor its root mean square, None where it is not known.
+    parameters that the call reads. activation: of an activation node, what it is. factor: of a scale node, the number
+    (of a tensor its root mean square), None where it is not known.
     detail: what was called, in a few words ("Linear(64 -> 128)", "torch.add", "LayerNorm"), for people.
     """
 
