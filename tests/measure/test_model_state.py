@@ -50,9 +50,7 @@ def state(model: nn.Module) -> dict[str, Any]:
         "gradients": [id(p.grad) for p in model.parameters()],
         "tensors": [t.clone() for t in model.state_dict().values()],
         "identities": [id(t) for t in (*model.parameters(), *model.buffers())],
-        "hooks": [
-            (len(m._forward_hooks), len(m._forward_pre_hooks), len(m._backward_hooks)) for m in model.modules()
-        ],
+        "hooks": [(len(m._forward_hooks), len(m._forward_pre_hooks), len(m._backward_hooks)) for m in model.modules()],
         "attributes": sorted(k for k, v in vars(model).items() if isinstance(v, Tensor)),
         "torch": torch.get_rng_state(),
         "python": random.getstate(),
@@ -118,7 +116,8 @@ def test_a_training_run_is_bitwise_the_same_with_a_monitor() -> None:
     def trained(watch: bool) -> list[Tensor]:
         torch.manual_seed(3)
         model = nn.Sequential(
-            nn.Linear(8, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.3), nn.Linear(16, 16), nn.Tanh(), nn.Linear(16, 2)
+            nn.Linear(8, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.3), nn.Linear(16, 16), nn.Tanh(),
+            nn.Linear(16, 2),
         )  # fmt: skip
         optimiser = torch.optim.Adam(model.parameters(), lr=0.01)
         monitor = ew.Monitor(model, every=2)

@@ -141,7 +141,8 @@ def _tailored(found: Diagnosis, graph: ModelGraph, chosen: Sequence[Activation],
         from edgewise.tailor import tailor
 
         for a in chosen:
-            model = swap_(model, a, tailor(a, depth=depth, width=width)).model
+            made = tailor(a, depth=depth, width=width)
+            model = swap_(model, a, made, functional=_functional(graph, a)).model
         critical_(model, batch)
         return model, batch
 
@@ -164,7 +165,7 @@ def _leaky(graph: ModelGraph, flat: Sequence[Activation]) -> Remedy:
         from edgewise.init.swap import swap_
 
         for a in flat:
-            model = swap_(model, a, to).model
+            model = swap_(model, a, to, functional=_functional(graph, a)).model
         return model, batch
 
     return Remedy(
@@ -191,11 +192,16 @@ def _scaled_input(found: Diagnosis) -> Remedy:
     return Remedy((f"batch = batch / {shown}",), "brings the input to mean square 1, in training as well", carry_out)
 
 
+def _functional(graph: ModelGraph, a: Activation) -> bool:
+    """Whether `a` is also called as a function inside forward, which cannot be changed in place."""
+    return any(n.activation == a and n.module is None for n in graph.of_kind("activation"))
+
+
 def _swap_text(graph: ModelGraph, a: Activation, to: str) -> str:
-    """The call that replaces `a`; assigned where functions are called, as a plain model cannot be changed in place."""
-    functional = any(n.activation == a and n.module is None for n in graph.of_kind("activation"))
-    call = f"ew.swap_(model, {_made(graph, a)}, {to})"
-    return f"model = {call}.model" if functional else call
+    """The call that replaces `a`; assigned where functions are called, as the result is then another module."""
+    if _functional(graph, a):
+        return f"model = ew.swap_(model, {_made(graph, a)}, {to}, functional=True).model"
+    return f"ew.swap_(model, {_made(graph, a)}, {to})"
 
 
 def _made(graph: ModelGraph, a: Activation) -> str:
