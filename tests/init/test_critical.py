@@ -290,3 +290,10 @@ def test_a_frozen_batch_norm_applies_its_statistics() -> None:
     report = critical_(model, generator=_seed(), norms="leave")
     assert report["3.weight"].c_w == pytest.approx(1.0 / (0.5 * 1.0 / (4.0 + 1e-5)), rel=1e-2)  # by draws
     assert any("running statistics" in note for note in report.notes)
+
+
+def test_a_net_too_deep_for_its_activation_is_sent_to_tailor() -> None:
+    shallow = critical_(_chain("relu2", depth=2), generator=_seed())
+    assert not any("ew.tailor" in note for note in shallow.notes)
+    deep = critical_(_chain("relu2", depth=50), generator=_seed())
+    assert any("ew.tailor('relu2', depth=50)" in note for note in deep.notes)

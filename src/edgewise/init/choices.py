@@ -42,6 +42,7 @@ class Rules:
         self.depth, self.width, self.output_variance = roles.depth, width, output_variance
         bare = [abs(r.gamma) for r in roles.residuals.values() if not r.normalised]
         self.skip = min(1.0, max(bare, default=0.0))
+        self.advice: list[str] = []
         self._wanted: dict[Activation, Wanted] = {}
 
     def wanted(self, a: Activation) -> Wanted:
@@ -53,6 +54,11 @@ class Rules:
     def _ask(self, a: Activation) -> Wanted:
         try:
             plain = _recommended(a, self.depth, self.width, 0.0)
+            if plain.principle == "least_bad" and plain.layers < self.depth:
+                self.advice.append(
+                    f"{a.spec} has no critical point, and no variance of weights carries it through {self.depth} layers: "
+                    f"ew.tailor({a.spec!r}, depth={self.depth}) makes one of it that has, ew.swap_ puts it in"
+                )
             if self.skip == 0.0:
                 return Wanted(plain.c_w, plain.c_b, plain.k0, plain.principle, plain.reason)
             k0 = _recommended(a, self.depth, self.width, self.skip).k0

@@ -104,6 +104,7 @@ class _Walk:
             self.signals[node.name] = self._signal(node)
         outputs = [self.signals[n.name] for n in self.graph.of_kind("output")]
         kernel = outputs[0].second if outputs and math.isfinite(outputs[0].second) else None
+        self.notes += self.rules.advice
         self.notes += described(self.graph, self.roles, self.signals)
         self.notes += borders(self.graph, self.book.modules) + repeated(self.graph, self.book.tensors)
         self.notes += normalised_layers(self.graph, self.roles, self.book.held)
