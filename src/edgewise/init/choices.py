@@ -56,7 +56,7 @@ class Rules:
             plain = _recommended(a, self.depth, self.width, 0.0)
             if plain.principle == "least_bad" and plain.layers < self.depth:
                 self.advice.append(
-                    f"{a.spec} has no critical point, and no variance of weights carries it through {self.depth} layers: "
+                    f"{a.spec} has no critical point, and no weights carry it through {self.depth} layers: "
                     f"ew.tailor({a.spec!r}, depth={self.depth}) makes one of it that has, ew.swap_ puts it in"
                 )
             if self.skip == 0.0:
