@@ -42,7 +42,7 @@ def test_theory_reduces_to_the_rule_of_a_plain_network(spec: str) -> None:
     start = ew.theory.recommend(spec, depth)
     model = _chain(spec, depth, width, c_w=start.c_w, c_b=start.c_b, k0=start.k0)
     rule = learning_rates(spec, depth, c_w=start.c_w, c_b=start.c_b, k0=start.k0, input_square=1.0)
-    rates = {group["name"]: group["lr"] for group in parameter_groups(model, 0.1)}
+    rates = {group["name"]: group["lr"] for group in parameter_groups(model, 0.1, bias_share=1.0)}
     weights = torch.tensor([rates[f"{2 * i}.weight"] for i in range(depth)], dtype=torch.float64)
     biases = torch.tensor([rates[f"{2 * i}.bias"] for i in range(depth)], dtype=torch.float64)
     factor = weights[0] / (rule.lambda_w[0] / width)
@@ -64,16 +64,40 @@ def test_closed_forms() -> None:
     assert tanh["60.bias"] / tanh["120.bias"] == pytest.approx(61 / 31, rel=0.1)
 
 
-def test_the_total_is_that_of_the_plain_rate() -> None:
+def test_shares_are_what_the_plain_rate_gives_a_layer_of_unit_scales() -> None:
     model = _chain("tanh", 5, 64, c_w=1.0, c_b=0.0, k0=1.0)
     x = torch.randn(16, 64, generator=_seeded())
     contributions = measured(model, x)
-    groups = parameter_groups(model, 0.3, sample=x, bias_share=0.5)
-    shares = {g["name"]: g["lr"] * contributions[g["name"]] for g in groups}
-    matrices = [value for name, value in shares.items() if name.endswith("weight")]
-    assert matrices == pytest.approx([matrices[0]] * 5)
-    assert sum(matrices) == pytest.approx(0.3 * sum(c for name, c in contributions.items() if name.endswith("weight")))
-    assert [value for name, value in shares.items() if name.endswith("bias")] == pytest.approx([matrices[0] / 2] * 5)
+
+    def shares(kind: str, **options: float) -> list[float]:
+        groups = parameter_groups(model, 0.3, sample=x, **options)  # type: ignore[arg-type]
+        return [g["lr"] * contributions[g["name"]] for g in groups if g["name"].endswith(kind)]
+
+    assert shares("weight") == pytest.approx([0.3 * 64] * 5)
+    assert shares("bias") == pytest.approx([0.3] * 5)
+    assert shares("bias", bias_share=0.5) == pytest.approx([0.15 * 64] * 5)
+    held = {g["name"]: g["lr"] for g in parameter_groups(model, 0.3, sample=x, bias_share=1.0, limit=2.0)}
+    assert held["4.bias"] == pytest.approx(0.6)
+
+
+def test_one_rate_serves_every_scale_of_the_kernel() -> None:
+    """A linear network keeps its function when one layer is halved and another doubled; its rates see to the rest."""
+    model = _chain("identity", 3, 16, c_w=1.0, c_b=0.0, k0=1.0)
+    x = torch.randn(32, 16, generator=_seeded())
+    moved = []
+    for scale in (1.0, 30.0):
+        with torch.no_grad():
+            model[0].weight.mul_(scale)  # type: ignore[operator]
+            model[4].weight.div_(scale)  # type: ignore[operator]
+        optimizer = torch.optim.SGD(parameter_groups(model, 1e-5))
+        before = model(x).detach()
+        state = {k: v.clone() for k, v in model.state_dict().items()}
+        model(x).square().mean().backward()
+        optimizer.step()
+        moved.append(model(x).detach() - before)
+        optimizer.zero_grad()
+        model.load_state_dict(state)
+    torch.testing.assert_close(moved[0], moved[1], rtol=0.02, atol=0.02 * float(moved[0].abs().max()))
 
 
 def test_a_measurement_is_the_sum_of_squared_gradients() -> None:
@@ -133,6 +157,8 @@ def test_every_parameter_is_in_one_group_and_frozen_ones_in_none() -> None:
         getattr(torch.optim, {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW"}[optimizer])(groups)
         json.dumps(groups.to_dict())
     assert {g["lr"] for g in parameter_groups(model, 1e-3, "adam")} == {1e-3}
+    groups = parameter_groups(model, 1e-3, "sgd", tokens)
+    assert next(g for g in groups if g["name"].startswith("tokens"))["lr"] == 1e-3
     assert "no rule" in parameter_groups(model, 1e-3, "adam").reason
 
 

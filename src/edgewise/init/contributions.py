@@ -3,7 +3,7 @@
 The contribution of a weight of fan-in n is n S B, of a bias B: S the mean square of what enters the layer, B the
 squared slope from its output to the model's, summed over units. B is carried from the output back: times C_W through a
 linear layer, times <sigma'**2> at its kernel through an activation (their product is chi_perp), divided by the variance
-through a norm. Up to one common factor.
+through a norm. All for one output, the mean over outputs.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ _PASSED = {"add", "dropout", "reshape", "output"}
 
 
 def measured(model: nn.Module, batch: object) -> dict[str, float]:
-    """E |d(r . f)/d theta|**2 over random signs r, of every trained parameter, by first name; 0 where unused.
+    """E |d(r . f)/d theta|**2 per output over random signs r, of every trained parameter; 0 where unused.
 
-    Equal to the sum over samples and outputs of squared gradients. Gradients, buffers and random state stay as they
-    are. Raises ModelError where the model cannot be run on the batch or gives nothing to differentiate.
+    That is the mean over samples and outputs of squared gradients, by first name. Gradients, buffers and random state
+    stay as they are. Raises ModelError where the model cannot be run on the batch or gives nothing to differentiate.
     """
     trained = {name: p for name, (p, _) in apply.parameters(model).items() if p.requires_grad}
     arguments, named = call_arguments(batch)
@@ -53,7 +53,7 @@ def measured(model: nn.Module, batch: object) -> dict[str, float]:
             gradients = torch.autograd.grad(output, list(trained.values()), signs, retain_graph=True, allow_unused=True)
             for name, gradient in zip(trained, gradients, strict=True):
                 if gradient is not None:
-                    found[name] += float(gradient.double().pow(2).sum()) / DIRECTIONS
+                    found[name] += float(gradient.double().pow(2).sum()) / (DIRECTIONS * output.numel())
     return found
 
 

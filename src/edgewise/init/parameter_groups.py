@@ -17,11 +17,15 @@ from torch import nn
 from edgewise.errors import DomainError, ModelError
 from edgewise.init import apply
 from edgewise.init.contributions import measured, predicted
+from edgewise.init.layers import graph_of, layers
 from edgewise.init.models import accepted
 from edgewise.theory import domain
 
 NEGLIGIBLE = 1e-10
 """A smaller share than this is rounding: a bias that a batch normalisation subtracts again."""
+
+FAST = 100.0
+"""A factor on the learning rate that is worth a note."""
 
 Optimizer = Literal["sgd", "adam", "adamw"]
 
@@ -62,12 +66,17 @@ def parameter_groups(
     sample: object = None,
     *,
     mean_square: float = 1.0,
-    bias_share: float = 1.0,
+    bias_share: float | None = None,
+    limit: float | None = None,
 ) -> ParameterGroups:
     """Optimiser groups for a model as it is now: ``torch.optim.SGD(parameter_groups(model, 0.1))``.
 
-    "sgd": each weight matrix contributes the same to the output's neural tangent kernel, all of them together what
-    they do at the plain `lr`; every other tensor (bias, norm, embedding) contributes `bias_share` of one matrix.
+    "sgd": each weight matrix contributes the same to the output's neural tangent kernel, as much as it would at `lr` in
+    a layer of the model's mean fan-in whose inputs and squared slope to the output were 1: so one `lr` means the same
+    for every activation and initialisation. Biases, norms and what else is no matrix contribute as a bias at squared
+    slope 1 would at `lr`, or `bias_share` of a matrix; 1 is PDLT's lambda_b, fan-in times larger, with which ReLU and
+    GELU networks of depth 20 bore only smaller rates. Embeddings keep the plain rate. limit: the largest factor on
+    `lr`; without one, what contributes little at first (a query or key matrix, say) learns much faster.
     "adam", "adamw": no rule, since their step does not scale with the gradient; every group has the plain `lr`.
 
     sample: a batch, on which the contributions are measured (one backward pass for random output directions, gradients
@@ -87,7 +96,9 @@ def parameter_groups(
     ['0.weight', '0.bias', '2.weight', '2.bias']
     """
     inner = accepted(model)
-    rate, share = domain.one_positive("lr", lr), domain.one_positive("bias_share", bias_share)
+    rate = domain.one_positive("lr", lr)
+    share = None if bias_share is None else domain.one_positive("bias_share", bias_share)
+    most = math.inf if limit is None else domain.one_positive("limit", limit, "10.0")
     size = domain.one_positive("mean_square", mean_square)
     if optimizer not in get_args(Optimizer):
         raise DomainError(f"optimizer={optimizer!r} given, expected one of {', '.join(get_args(Optimizer))}")
@@ -103,10 +114,18 @@ def parameter_groups(
         groups = [_group(name, p, rate, "no rule") for name, p in trained.items()]
         return ParameterGroups(groups, reason, tuple(notes))
     found = measured(inner, sample) if sample is not None else predicted(inner, size)
-    rates = _balanced({name: found.get(name) for name in trained}, trained, rate, share)
+    tables, fan_in = _tables(inner), _fan_ins(inner, sample)
+    rates = _balanced({n: found.get(n) for n in trained if n not in tables}, fan_in, rate, share, most)
+    rates |= {n: _Rate(rate, "an embedding: the plain rate") for n in trained if n in tables}
+    fastest = max(rates, key=lambda n: rates[n].lr)
+    if rates[fastest].lr > FAST * rate:
+        notes.append(
+            f"{fastest} learns {rates[fastest].lr / rate:.3g} times faster than lr, as it contributes little at first; "
+            "the rule is for the first steps: watch it, or try limit=10"
+        )
     groups = [_group(name, p, rates[name].lr, rates[name].reason) for name, p in trained.items()]
     how = "measured on the batch" if sample is not None else f"from theory at inputs of mean square {size:g}"
-    reason = f"every matrix has the same share of the neural tangent kernel ({how}), at the total of lr={rate:g}"
+    reason = f"every matrix has the same share of the neural tangent kernel ({how}), on the scale of lr={rate:g}"
     return ParameterGroups(groups, reason, tuple(notes))
 
 
@@ -120,27 +139,44 @@ class _Rate:
     reason: str
 
 
+def _tables(model: nn.Module) -> set[str]:
+    """Embeddings, and what is tied to them: each row is used by some samples only."""
+    names = apply.first_names(model)
+    kinds = (nn.Embedding, nn.EmbeddingBag)
+    return {names[f"{path}.weight" if path else "weight"] for path, m in model.named_modules() if isinstance(m, kinds)}
+
+
+def _fan_ins(model: nn.Module, sample: object) -> dict[str, float]:
+    """Of every weight of a linear layer or convolution, by first name."""
+    graph, _ = graph_of(model, sample)
+    return {layer.parameter: layer.weight.fan_in for layer in layers(model, graph)}
+
+
 def _balanced(
-    found: dict[str, float | None], trained: dict[str, nn.Parameter], lr: float, share: float
+    found: dict[str, float | None], fan_in: dict[str, float], lr: float, share: float | None, most: float
 ) -> dict[str, _Rate]:
-    """lr x (mean contribution of the matrices) / contribution, times `share` for what is no matrix."""
-    matrices = {name: c for name, c in found.items() if c and trained[name].ndim > 1}
+    """lr x (what it should contribute) / (what it does): the mean fan-in for matrices, else 1 or a share of it."""
     bad = [name for name, c in found.items() if c is not None and not math.isfinite(c)]
     if bad:
         raise ModelError(
             f"the gradient of {bad[0]} is not finite, so no rates can be given; try ew.diagnose(model, batch)"
         )
+    matrices = {name: c for name, c in found.items() if c and name in fan_in}
     if not matrices:
         raise ModelError("no weight matrix of this model reaches its output; expected one at least")
-    mean = sum(matrices.values()) / len(matrices)
+    target = sum(fan_in[name] for name in matrices) / len(matrices)
+    other = 1.0 if share is None else share * target
+    negligible = NEGLIGIBLE * max(matrices.values())
     rates = {}
     for name, c in found.items():
-        if c is None or c < NEGLIGIBLE * mean:
-            why = "it does not reach the output" if c is not None else "what it contributes is not known"
+        if c is None or c < negligible:
+            why = "what it contributes is not known" if c is None else "it does not reach the output"
             rates[name] = _Rate(lr, f"{why}: the plain rate")
             continue
-        factor = mean / c * (1.0 if name in matrices else share)
+        wanted = (target if name in fan_in else other) / c
+        factor = min(wanted, most)
+        held = " (the limit)" if factor < wanted else ""
         rates[name] = _Rate(
-            lr * factor, f"{factor:.4g} times lr: at lr it would contribute {c / mean:.4g} of a mean matrix"
+            lr * factor, f"{factor:.4g} x lr{held}: at lr its share would be {1 / wanted:.4g} of its due"
         )
     return rates
