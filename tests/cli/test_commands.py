@@ -89,3 +89,13 @@ def test_bad_input_is_one_line_and_exit_2(
     assert result.stderr.startswith("edgewise: ")
     assert result.stderr.count("\n") == 1
     assert told in result.stderr
+
+
+def test_analyze_names_the_repair() -> None:
+    shown = run("analyze", "relu2")
+    assert 'ew.tailor("relu2", depth=100, width=128)' in shown.stdout
+    told = json.loads(run("analyze", "relu2", "--json").stdout)
+    assert told["tailored"]["method"] == "shift"
+    none = json.loads(run("analyze", "identity", "--json").stdout)
+    assert "linear" in none["tailored"]["reason"]
+    assert "call" not in none["tailored"]

@@ -167,7 +167,7 @@ def test_an_interruption_names_what_is_missing(tmp_path: Path) -> None:
         report("tanh", out=tmp_path, **{**SMALL, "progress": Interrupt()})
     found = stored(tmp_path)
     assert (found["complete"], found["interrupted"]) == (False, True)
-    assert found["missing"] == ["tanh: flow", "tanh: phase", "tanh: training"]
+    assert found["missing"] == ["tanh: flow", "tanh: phase", "tanh: tailored", "tanh: training"]
     assert found["activations"][0]["parts"]["theory"]["status"] == "done"
     html = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "interrupted; not there yet: tanh: flow" in html
@@ -201,3 +201,23 @@ def test_ctrl_c_in_the_terminal_leaves_valid_files(tmp_path: Path) -> None:
     assert any(item.startswith("gelu: ") for item in found["missing"])
     assert (tmp_path / "r" / "report.html").read_text(encoding="utf-8").rstrip().endswith("</html>")
     assert [p.name for p in (tmp_path / "r").iterdir() if p.name.endswith(".part")] == []
+
+
+def test_a_report_of_before_there_was_a_tailored_part_is_still_drawn(small: Report) -> None:
+    stored = json.loads(small.json_file.read_text(encoding="utf-8"))
+    for entry in stored["activations"]:
+        del entry["parts"]["tailored"]
+    data = from_dict(stored)
+    assert {subject.parts["tailored"].status for subject in data.subjects} == {"skipped"}
+    assert not data.missing
+
+
+def test_the_tailored_part_holds_the_call_that_makes_it(small: Report) -> None:
+    part = small.data.subjects[0].data("tailored")
+    assert part is not None
+    assert part["call"] == 'ew.tailor("mrepu(p=2)", depth=8, width=8)'
+    assert part["method"] == "dks"
+    assert all(c["met"] for c in part["conditions"])
+    middle = part["starts"].index(1.0)
+    assert part["kernel"][middle] == pytest.approx([1.0] * 8, abs=1e-9)
+    assert "Repaired for deep networks" in small.page.read_text(encoding="utf-8")

@@ -69,7 +69,7 @@ def test_the_small_report_has_everything_but_the_training(small: Report, html: s
         }  # fmt: skip
         assert subject.spec in html
     drawn = sum(len(pictures(subject)) for subject in small.data.subjects) + len(comparison_pictures(small.data))
-    assert drawn == 3 * 6 + 2
+    assert drawn == 3 * 8 + 2
     assert len(re.findall(r'<svg[^>]*class="figure"', html)) == drawn
     assert "has not been drawn" not in html
 

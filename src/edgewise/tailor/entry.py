@@ -17,7 +17,7 @@ from edgewise.tailor.tailored import Candidate, Method, Tailored, Tailoring, mad
 ZETAS = (1.5, 1.35, 1.2, 1.1, 1.05, 1.025, 1.0125, 1.006, 1.003, 1.0015)
 """Slopes of the whole network tried in turn, from DKS's own to nearly linear, where none is given."""
 ENOUGH = 0.998
-"""The share of random networks that must survive. Set by training ReLU**2 and MRePU(2) at depth 100 and width 128 (Adam,
+"""The share of random networks that must survive. Set by training ReLU**2 and MRePU(2) at depth 100, width 128 (Adam,
 300 steps on digits, two seeds a rate): from here on none was lost at 1e-4 and 3e-4, below 0.99 some were."""
 USUAL_WIDTH = 128
 
