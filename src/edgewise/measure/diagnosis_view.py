@@ -11,7 +11,8 @@ from edgewise.measure.wording import correlation, number, percent
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-BADGE: dict[Level, str] = {"yes": "✓ Healthy", "care": "▲ With care", "no": "✕ Broken", "unknown": "? Unknown"}
+BADGE: dict[Level, str] = {"yes": "✓ Yes", "care": "▲ With care", "no": "✕ No", "unknown": "? Unknown"}
+"""Answers to "will it train?"."""
 _COLOUR = {"yes": "green", "care": "yellow", "no": "red", "unknown": "blue"}
 MOST_ROWS = 24
 

@@ -135,7 +135,7 @@ def _headline(
 
 
 def _healthy(rows: Sequence[LayerDiagnosis], stream: Sequence[LayerDiagnosis]) -> str:
-    shown = rows if len(rows) >= len(stream) else stream
+    shown = stream if len(stream) >= SHALLOW or len(stream) > len(rows) else rows
     kernels = [row.kernel for row in shown if math.isfinite(row.kernel) and row.kernel > 0.0]
     gradients = [row.gradient_norm for row in shown if row.gradient_norm]
     if len(kernels) < 2:

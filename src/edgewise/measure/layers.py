@@ -36,6 +36,7 @@ def layers_of(
             feeding.setdefault(looked_through(graph, node.inputs[0]).name, []).append(node)
     linear_only = not feeding
     rows: list[LayerDiagnosis] = []
+    following: dict[str, set[str]] = {}
     number = 0
     for node in graph.nodes:
         number += node.kind == "linear"
@@ -79,7 +80,8 @@ def layers_of(
         if node.kind == "norm":
             row = _with_norm(row, node, graph, weights, modules)
         rows.append(row)
-    return tuple(_compared(rows))
+        following[row.name] = {after.name for n in consumers for after in linears_after(graph, n.name)}
+    return tuple(_compared(rows, following))
 
 
 def _prediction(said: Predicted | None, graph: ModelGraph) -> str:
@@ -168,19 +170,21 @@ def dead_expected(a: Activation, kernel: float) -> float:
     return float((slope == 0.0).double().mean())
 
 
-def _compared(rows: Sequence[LayerDiagnosis]) -> list[LayerDiagnosis]:
-    """Growth of K from, and of the squared gradient to, the neighbour of the same role."""
+def _compared(rows: Sequence[LayerDiagnosis], following: Mapping[str, set[str]]) -> list[LayerDiagnosis]:
+    """Growth of K from, and of the squared gradient to, the neighbour of the same role.
+
+    following: the linear layers that a row's activation feeds; the last of them is a neighbour whatever its role.
+    """
     made = list(rows)
     before: dict[str, int] = {}
     for i, row in enumerate(rows):
-        role = row.role if row.role != "other" or row.kind != "linear" else "preactivation"
-        j = before.get(role)
-        if row.role != "other" or row.kind == "linear":
-            if j is not None:
-                made[i] = replace(made[i], growth=_ratio(row.kernel, rows[j].kernel))
-                made[j] = replace(made[j], gradient_growth=_ratio(_squared(rows[j]), _squared(row)))
-            if row.role != "other":
-                before[role] = i
+        role = row.role
+        j = before.get(role if role != "other" else "preactivation")
+        if j is not None and (role != "other" or row.name in following[rows[j].name]):
+            made[i] = replace(made[i], growth=_ratio(row.kernel, rows[j].kernel))
+            made[j] = replace(made[j], gradient_growth=_ratio(_squared(rows[j]), _squared(row)))
+        if role != "other":
+            before[role] = i
     return made
 
 

@@ -15,8 +15,6 @@ from edgewise.measure.moments import Moments
 from edgewise.theory.interpolant import LARGEST, SMALLEST, kernel_functions
 from edgewise.theory.kernels import mean as gaussian_mean
 
-_GAUSSIAN = ("linear", "norm", "add", "embedding")
-"""What gives sums of many terms, so that the averages of an activation over a Gaussian hold."""
 _UNPREDICTED = {
     "pool": "pooling depends on how alike neighbours are",
     "multiply": "a product depends on how its factors go together",
@@ -75,6 +73,8 @@ def _predict(
     """The prediction, or why there is none."""
     if node.kind == "input":
         return "it is the input"
+    if node.kind == "embedding":
+        return _UNPREDICTED["embedding"]
     sources = [found[name] for name in node.inputs if name in found]
     if not sources or (len(sources) < len(node.inputs) and node.kind != "reshape"):
         return "what feeds it was not measured"
@@ -119,7 +119,7 @@ def _predict(
 
 def _activation(node: Node, graph: ModelGraph, x: Predicted) -> Predicted | str:
     feeding = looked_through(graph, node.inputs[0])
-    if node.activation is None or feeding.kind not in _GAUSSIAN:
+    if node.activation is None or not _gaussian(graph, feeding):
         return f"{feeding.name} is no sum of many terms, so that averages over a Gaussian do not hold"
     a, k = node.activation, x.second
     if k == 0.0:
@@ -130,6 +130,13 @@ def _activation(node: Node, graph: ModelGraph, x: Predicted) -> Predicted | str:
     if not SMALLEST <= k <= LARGEST:
         return f"K = {k:.3g} lies outside what is tabulated"
     return Predicted(kernel_functions(a).kernel_at(k), lambda: float(gaussian_mean(a, k)), x.since)
+
+
+def _gaussian(graph: ModelGraph, node: Node) -> bool:
+    """Whether a node gives sums of many terms of mean 0; a sum with the output of an activation has one that is not."""
+    if node.kind == "add":
+        return all(_gaussian(graph, looked_through(graph, name)) for name in node.inputs)
+    return node.kind in ("linear", "norm", "embedding")
 
 
 def _norm(node: Node, x: Predicted, modules: Mapping[str, nn.Module]) -> Predicted | str:
