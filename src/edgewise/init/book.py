@@ -16,10 +16,14 @@ from edgewise.init.signals import Signal
 
 @dataclass(frozen=True)
 class Fill:
-    """New values for one parameter: `constant` + std x standard normal draws."""
+    """New values for one parameter: `constant` + random entries of mean square std**2.
+
+    weight: the matrices it holds, which can be orthogonal; None for biases and the weights of norms.
+    """
 
     std: float = 0.0
     constant: float = 0.0
+    weight: fans.Weight | None = None
 
 
 class Book:

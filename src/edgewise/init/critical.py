@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from edgewise.errors import DomainError, ModelError
-from edgewise.init import apply
+from edgewise.init import apply, drawing
 from edgewise.init import verify as measuring
 from edgewise.init.book import Fill
 from edgewise.init.by_hand import graph_by_hand
@@ -34,20 +35,24 @@ def critical_(
     correct: bool = False,
     fed_by: Mapping[str, str] | None = None,
     norms: Norms = "scale",
+    distribution: Literal["orthogonal", "normal"] = "orthogonal",
 ) -> InitReport:
     """Initialises a model in place so that every activation receives the kernel at which it is critical.
 
-    Weights are N(0, C_W / fan-in) and biases N(0, C_b), both from `theory.recommend` for the activation that a layer
-    feeds, at the depth and width of this model; the first layer sets K from the data's mean square, the last one the
-    output's. Residual branches with an identity skip are scaled by 1/sqrt(branches) (theory.branch_scaling), with a
-    skip gamma < 1 by sqrt(1 - gamma**2) (PDLT appendix B). Embeddings, frozen parameters and what is not understood
-    are left, and said so. An error leaves the model untouched.
+    The entries of weights have variance C_W / fan-in and biases C_b, both from `theory.recommend` for the activation
+    that a layer feeds, at the depth and width of this model; the first layer sets K from the data's mean square, the
+    last one the output's. Residual branches with an identity skip are scaled by 1/sqrt(branches)
+    (theory.branch_scaling), with a skip gamma < 1 by sqrt(1 - gamma**2) (PDLT appendix B). Embeddings, frozen
+    parameters and what is not understood are left, and said so. An error leaves the model untouched.
 
     sample: a batch (a tensor, a tuple of arguments or a mapping of keyword arguments) from which the mean square of the
     inputs is measured, and what pooling and attention leave of theirs; the model is run on it. mean_square: of the
     inputs where no sample is given, 1 by default. output_variance: mean square of the outputs of the last layer.
     generator: on the CPU; torch's global one unless given. norms: "scale" sets the weight of a norm that feeds an
     activation to sqrt(K), and of one that ends a residual branch to that branch's scale; "leave" touches none.
+    distribution: of the weights. "orthogonal" matrices have the same kernels and susceptibilities at infinite width as
+    independent "normal" entries, and far smaller fluctuations at a finite one (Saxe et al. 2014; Pennington et al.
+    2017; Day, Kahn & Roberts 2023, arXiv 2310.07765); drawing a matrix of 4096 x 4096 takes seconds. Biases are normal.
     verify: a batch on which the second moment of every layer is measured afterwards, beside the prediction (True: the
     sample). correct: rescale weights layer by layer on that batch until measured and wanted agree (as LSUV does).
     fed_by: what feeds each layer, for a model that cannot be traced: {"fc1": "input", "fc2": "gelu", "head": "gelu"}.
@@ -66,6 +71,10 @@ def critical_(
     output = domain.one_positive("output_variance", output_variance)
     if norms not in ("scale", "leave"):
         raise DomainError(f"norms={norms!r} given, expected 'scale' or 'leave'; try norms='scale'")
+    if distribution not in ("orthogonal", "normal"):
+        raise DomainError(
+            f"distribution={distribution!r} given, expected 'orthogonal' or 'normal'; try distribution='orthogonal'"
+        )
     if mean_square is not None and sample is not None:
         raise DomainError("both sample= and mean_square= given, expected one of them; try sample= alone")
     source = apply.source(generator)
@@ -87,13 +96,13 @@ def critical_(
     before = [(parameter, parameter.detach().clone()) for parameter in inner.parameters()]
     checks: tuple[LayerCheck, ...] = ()
     try:
-        apply.write(inner, _values(inner, made.fills, source))
+        apply.write(inner, _values(inner, made.fills, source, distribution))
         if sample is not None:
             ratios = _ratios(graph, made, measuring.second_moments(inner, sample)) if made.uncertain else {}
             if ratios:
                 made = plan(ratios)
                 source.set_state(state)  # the same draws, at the scales that the measurement gives
-                apply.write(inner, _values(inner, made.fills, source))
+                apply.write(inner, _values(inner, made.fills, source, distribution))
         if batch is not None:
             checks = _measured(inner, graph, made, batch, correct)
     except BaseException:
@@ -103,7 +112,7 @@ def critical_(
     notes = (*((said,) if said else ()), *graph.notes, *about_data, *made.notes)
     return InitReport(
         scheme="critical",
-        reason=_reason(graph, made, fed_by is not None),
+        reason=f"{_reason(graph, made, fed_by is not None)}; {distribution} weights",
         parameters=_records(inner, made, untouched, checks),
         notes=notes,
         source="by hand" if fed_by is not None else graph.source,
@@ -141,10 +150,18 @@ def _untouched(model: nn.Module) -> dict[str, str]:
     return found
 
 
-def _values(model: nn.Module, fills: Mapping[str, Fill], source: torch.Generator) -> dict[str, Tensor]:
+def _values(
+    model: nn.Module, fills: Mapping[str, Fill], source: torch.Generator, distribution: str
+) -> dict[str, Tensor]:
     """The draws, in the order of the model's parameters: the same for one seed however the graph was found."""
+
+    def drawn(shape: torch.Size, fill: Fill) -> Tensor:
+        if distribution == "orthogonal" and fill.weight is not None and fill.std > 0.0:
+            return drawing.orthogonal(shape, fill.weight, fill.std, source)
+        return apply.normal(shape, fill.std, source)
+
     return {
-        name: apply.normal(parameter.shape, fills[name].std, source) + fills[name].constant
+        name: drawn(parameter.shape, fills[name]) + fills[name].constant
         for name, (parameter, _) in apply.parameters(model).items()
         if name in fills
     }

@@ -290,7 +290,7 @@ class _Walk:
             skip = self._skip(part)
             free = bias is not None and bias not in self.book.untouched and bias not in self.book.fills
             choice = self.rules.linear(part, x, skip, bias=free)
-            self.book.fills[name] = Fill(math.sqrt(choice.c_w / fan))
+            self.book.fills[name] = Fill(math.sqrt(choice.c_w / fan), weight=weight)
             reason = "; ".join([choice.reason, *part.notes])
             self.book.initialised(name, node, x, fan, choice.c_w, choice.c_b, choice.kernel, reason)
             if free and bias is not None:
