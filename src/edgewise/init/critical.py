@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Literal
 
@@ -15,13 +15,16 @@ from edgewise.init import apply, drawing
 from edgewise.init import verify as measuring
 from edgewise.init.book import Fill
 from edgewise.init.by_hand import graph_by_hand
-from edgewise.init.graph import ModelGraph
+from edgewise.init.graph import ModelGraph, Node
 from edgewise.init.models import accepted, unwrapping
 from edgewise.init.propagation import Inputs, Norms, Plan, propagate
 from edgewise.init.report import InitReport, LayerCheck, ParameterRecord
 from edgewise.init.roles import is_activation
 from edgewise.init.trace import trace
 from edgewise.theory import domain
+
+_ROUNDS, _SETTLED = 4, 0.01
+"""What has no theory is measured again until the last scales, which it depends on, change it by less than 1 %."""
 
 
 def critical_(
@@ -97,12 +100,17 @@ def critical_(
     checks: tuple[LayerCheck, ...] = ()
     try:
         apply.write(inner, _values(inner, made.fills, source, distribution))
-        if sample is not None:
-            ratios = _ratios(graph, made, measuring.second_moments(inner, sample)) if made.uncertain else {}
-            if ratios:
-                made = plan(ratios)
-                source.set_state(state)  # the same draws, at the scales that the measurement gives
-                apply.write(inner, _values(inner, made.fills, source, distribution))
+        ratios: dict[str, float] = {}
+        uncertain = [graph[name] for name in made.uncertain]
+        for _ in range(_ROUNDS if sample is not None and uncertain else 0):
+            found = _ratios(uncertain, made, measuring.second_moments(inner, sample), ratios)
+            settled = all(abs(found[name] / ratios.get(name, 1.0) - 1.0) < _SETTLED for name in found)
+            if settled:
+                break
+            ratios = found
+            made = plan(ratios)
+            source.set_state(state)  # the same draws, at the scales that the measurement gives
+            apply.write(inner, _values(inner, made.fills, source, distribution))
         if batch is not None:
             checks = _measured(inner, graph, made, batch, correct)
     except BaseException:
@@ -167,18 +175,21 @@ def _values(
     }
 
 
-def _ratios(graph: ModelGraph, made: Plan, measured: Mapping[str, float]) -> dict[str, float]:
+def _ratios(
+    uncertain: Iterable[Node], made: Plan, measured: Mapping[str, float], before: Mapping[str, float]
+) -> dict[str, float]:
     """What nodes without a theory leave of the second moment of their (last) input.
 
-    Of an attention module, whose average of values cannot be seen: what its output has of its prediction.
+    Of an attention module, whose average of values cannot be seen: what its output has of its prediction, which allows
+    for the ratios of the round `before`.
     """
     found = {}
-    for node in (graph[name] for name in made.uncertain):
+    for node in uncertain:
         inside = node.kind == "attention" and bool(node.parameters)
-        before = made.signals[node.name].second if inside else measured.get(node.inputs[-1] if node.inputs else "")
+        into = made.signals[node.name].second if inside else measured.get(node.inputs[-1] if node.inputs else "")
         after = measured.get(node.name)
-        if before and after and math.isfinite(before) and math.isfinite(after):
-            found[node.name] = after / before
+        if into and after and math.isfinite(into) and math.isfinite(after):
+            found[node.name] = after / into * (before.get(node.name, 1.0) if inside else 1.0)
     return found
 
 
