@@ -19,9 +19,9 @@ from edgewise.activations import Activation
 from edgewise.activations import activation as as_activation
 from edgewise.errors import AverageError, DomainError, NoInitialisationError
 from edgewise.init import apply, drawing
+from edgewise.init.acceptance import accepted, unwrapping
 from edgewise.init.drawing import DISTRIBUTIONS, Distribution
 from edgewise.init.layers import Layer, graph_of, layers, left_alone, untouchable
-from edgewise.init.models import accepted, unwrapping
 from edgewise.init.report import InitReport, ParameterRecord
 from edgewise.theory import domain
 from edgewise.theory.gain import PRINCIPLES, Gain, Principle

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 from edgewise.errors import ModelError
 from edgewise.init import apply
+from edgewise.init.acceptance import call_arguments, first_tensor
 from edgewise.init.graph import ModelGraph, Node
 from edgewise.init.layers import Layer, layers
-from edgewise.init.models import call_arguments, first_tensor
 from edgewise.init.propagation import Inputs, propagate
 from edgewise.init.roles import is_activation
 from edgewise.init.signals import Signal

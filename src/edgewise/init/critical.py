@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from edgewise.errors import DomainError, ModelError
 from edgewise.init import apply, drawing
 from edgewise.init import verify as measuring
+from edgewise.init.acceptance import accepted, unwrapping
 from edgewise.init.book import Fill
 from edgewise.init.by_hand import graph_by_hand
 from edgewise.init.graph import ModelGraph, Node
-from edgewise.init.models import accepted, unwrapping
 from edgewise.init.propagation import Inputs, Norms, Plan, propagate
 from edgewise.init.report import InitReport, LayerCheck, ParameterRecord
 from edgewise.init.roles import is_activation

@@ -16,9 +16,9 @@ from torch import nn
 
 from edgewise.errors import DomainError, ModelError
 from edgewise.init import apply
+from edgewise.init.acceptance import accepted
 from edgewise.init.contributions import measured, predicted
 from edgewise.init.layers import graph_of, layers
-from edgewise.init.models import accepted
 from edgewise.theory import domain
 
 NEGLIGIBLE = 1e-10

@@ -13,7 +13,7 @@ from edgewise.activations import Activation, activation, names
 from edgewise.activations.modules import Trainable
 from edgewise.activations.torch_names import same_as
 from edgewise.errors import EdgewiseError, ModelError
-from edgewise.init.models import accepted, unwrapping
+from edgewise.init.acceptance import accepted, unwrapping
 from edgewise.init.replacement import Maker, fitted, maker
 from edgewise.init.swap_report import Change, SwapReport
 from edgewise.init.tracing.modules import Layer, leaves

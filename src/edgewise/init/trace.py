@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from edgewise.errors import TraceError
+from edgewise.init.acceptance import accepted, unwrapping
 from edgewise.init.graph import ModelGraph
-from edgewise.init.models import accepted, unwrapping
 from edgewise.init.tracing import symbolic
 from edgewise.init.tracing.recorder import record
 

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from edgewise.errors import ModelError
 from edgewise.init import fans
+from edgewise.init.acceptance import call_arguments
 from edgewise.init.graph import ModelGraph, Node
-from edgewise.init.models import call_arguments
 from edgewise.init.report import LayerCheck
 from edgewise.init.signals import Signal
 from edgewise.init.trace import unchanged

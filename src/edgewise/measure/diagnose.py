@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import nn
 
-from edgewise.init.models import accepted, unwrapping
+from edgewise.init.acceptance import accepted, unwrapping
 from edgewise.measure.advice import advice
 from edgewise.measure.diagnosis import Diagnosis
 from edgewise.measure.judgement import judged

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from edgewise.activations import Activation
 from edgewise.errors import DomainError, ModelError
+from edgewise.init.acceptance import call_arguments, first_tensor
 from edgewise.init.graph import ModelGraph
-from edgewise.init.models import call_arguments, first_tensor
 from edgewise.init.tracing.recorder import record
 from edgewise.measure.layer_weights import LayerWeights, layer_weights
 from edgewise.measure.model_state import left_as_found

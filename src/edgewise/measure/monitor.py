@@ -13,8 +13,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from edgewise.errors import DataError, DomainError
+from edgewise.init.acceptance import accepted
 from edgewise.init.graph import ModelGraph
-from edgewise.init.models import accepted
 from edgewise.measure.diagnose import assembled
 from edgewise.measure.diagnosis import Diagnosis
 from edgewise.measure.jsonable import jsonable

@@ -17,8 +17,8 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from edgewise.activations import Activation
 from edgewise.errors import ModelError
+from edgewise.init.acceptance import accepted, call_arguments, floating_tensors, unwrapping
 from edgewise.init.graph import ModelGraph, Node
-from edgewise.init.models import accepted, call_arguments, floating_tensors, unwrapping
 from edgewise.init.tracing import functions
 from edgewise.init.tracing.calls import Operand, Signal, Step, Weights
 from edgewise.init.tracing.modules import Layer, leaves

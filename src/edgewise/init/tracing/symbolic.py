@@ -13,8 +13,8 @@ from torch import Tensor, fx, nn
 
 from edgewise.activations import Activation
 from edgewise.errors import TraceError
+from edgewise.init.acceptance import call_arguments
 from edgewise.init.graph import ModelGraph, Node
-from edgewise.init.models import call_arguments
 from edgewise.init.tracing import functions
 from edgewise.init.tracing.calls import Operand, Signal, Unknown, Weights, walk
 from edgewise.init.tracing.expressions import Operation

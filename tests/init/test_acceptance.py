@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from edgewise.errors import ModelError
-from edgewise.init.models import accepted, call_arguments, first_tensor, floating_tensors, unwrapping
+from edgewise.init.acceptance import accepted, call_arguments, first_tensor, floating_tensors, unwrapping
 
 
 def test_wrappers_come_off() -> None:
