@@ -100,7 +100,8 @@ def beside_torch() -> Iterator[str]:
         verb = "grow" if rate > 1.0 else "shrink"
         yield (
             f"* `{spec}`: torch's {theirs:.6g} lets K settle at {k:.4g}, where χ⊥ = {rate:.4g}: squared gradients "
-            f"{verb} by a factor of {max(over, 1 / over):.3g} over {LAYERS} layers. Ours is {ours.gain:.6g}, {ours.principle}"
+            f"{verb} by a factor of {max(over, 1 / over):.3g} over {LAYERS} layers. "
+            f"Ours is {ours.gain:.6g}, {ours.principle}"
             + ("." if critical else f", which leaves χ⊥ = {ours.chi_perp:.4g}: no gain mends it in a deep network.")
         )
 

@@ -67,9 +67,10 @@ class Initialisation:
 def recommend(a: Activation | object, depth: int, *, width: int | None = None, skip: float = 0.0) -> Initialisation:
     """The initialisation that theory recommends for a network of `depth` layers.
 
-    The operating point of an activation that was made for one (`ew.tailor`). For others a critical point where there is one: a half-stable K* or a scale-invariant line, else a stable K*=0, else an
-    unstable K*=0 with a K0 small enough for the depth (and the fluctuations at `width`); without any, the least bad
-    choice: C_b=0 and the C_W and K0 that keep K within a decade for the most layers. skip: residual strength gamma.
+    The operating point of an activation that was made for one (`ew.tailor`). For others a critical point where there is
+    one: a half-stable K* or a scale-invariant line, else a stable K*=0, else an unstable K*=0 with a K0 small enough
+    for the depth (and the fluctuations at `width`); without any, the least bad choice: C_b=0 and the C_W and K0 that
+    keep K within a decade for the most layers. skip: residual strength gamma.
     Raises DomainError when depth < 1, width < 1 or |skip| > 1, and NoInitialisationError where nothing helps.
     """
     a = activation(a)
