@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from edgewise import construct as construct
     from edgewise import errors as errors
     from edgewise import init as init
     from edgewise import models as models
@@ -26,11 +27,13 @@ if TYPE_CHECKING:
     from edgewise.measure.diagnosis import Diagnosis as Diagnosis
     from edgewise.measure.monitor import Monitor as Monitor
     from edgewise.measure.simulate import simulate as simulate
+    from edgewise.tailor import TailorPackage
     from edgewise.theory.analysis import Analysis as Analysis
     from edgewise.theory.analysis import analyze as analyze
     from edgewise.theory.gain import gain as gain
 
     activations: CallablePackage
+    tailor: TailorPackage
 
 _HOME = {
     "Activation": ("edgewise.activations", "Activation"),
@@ -41,6 +44,7 @@ _HOME = {
     "activation": ("edgewise.activations", "activation"),
     "activations": ("edgewise.activations", None),
     "analyze": ("edgewise.theory.analysis", "analyze"),
+    "construct": ("edgewise.construct", None),
     "diagnose": ("edgewise.measure.diagnose", "diagnose"),
     "errors": ("edgewise.errors", None),
     "gain": ("edgewise.theory.gain", "gain"),
@@ -63,6 +67,7 @@ __all__ = [
     "activation",
     "activations",
     "analyze",
+    "construct",
     "diagnose",
     "errors",
     "gain",
