@@ -5,7 +5,8 @@ Where to look:
 * `entry`: `ew.tailor`; `tailored`: its results, `view`: how they print.
 * `transformed`: sigma~ and its derivatives; `moments`: its Gaussian averages for many candidates at once.
 * `conditions`: what DKS and TAT ask for; `landscape`: how that is solved; `leaky`: TAT for rectifiers.
-* `subnetworks`: what "the whole network" means where there are branches; `survival`: which candidates last.
+* `subnetworks`: what "the whole network" means where there are branches; `survival`: which candidates last;
+  `rounding`: what float32 loses.
 
 The package itself can be called: ``ew.tailor("gelu", depth=50)``.
 """

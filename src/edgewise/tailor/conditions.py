@@ -2,7 +2,7 @@
 
 At K = 1, C_W = 1, C_b = 0: Q(1) = <sigma~**2> = 1; Q'(1) = chi_parallel = <z sigma~ sigma~'> = 1;
 C(0) = <sigma~>**2; C'(1) = chi_perp = <sigma~'**2>; C''(1) = <sigma~''**2>.
-Martens et al., arXiv 2110.01765, section 5.1 (DKS); Zhang et al., arXiv 2203.08120, section 4 (TAT).
+Martens et al., arXiv 2110.01765 (DKS); Zhang et al., arXiv 2203.08120 (TAT).
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from edgewise.errors import DomainError, TailoringError
 from edgewise.tailor import candidates as make
 from edgewise.tailor.explanation import conditions, reason
 from edgewise.tailor.leaky import leaky
+from edgewise.tailor.rounding import rounding, said_of_rounding
 from edgewise.tailor.subnetworks import Stack
 from edgewise.tailor.tailored import Candidate, Method, Tailored, Tailoring, made
 
@@ -124,6 +125,7 @@ def _tailoring(
     best = ranking[0]
     met = conditions(base, best, stack, tau)
     missed = [c for c in met if not c.met]
+    lost = rounding(base, best)
     return Tailoring(
         given=given.spec,
         base=base,
@@ -137,7 +139,8 @@ def _tailoring(
         delta=best.delta,
         conditions=met,
         candidates=tuple(ranking),
-        reason=reason(given, best, ranking, missed, depth, width, ENOUGH),
+        rounding=lost,
+        reason=reason(given, best, ranking, missed, stack, depth, width, ENOUGH) + said_of_rounding(lost, depth),
     )
 
 

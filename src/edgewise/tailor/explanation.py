@@ -51,6 +51,7 @@ def reason(
     best: Candidate,
     ranking: Sequence[Candidate],
     missed: Sequence[Condition],
+    stack: Stack,
     depth: int,
     width: int,
     enough: float,
@@ -75,11 +76,11 @@ def reason(
     else:
         text = (
             f"DKS has no solution for {name}: as a substitute mean 0 and variance 1 are met and χ∥ = "
-            f"{best.parallel:.7g} at K = 1, so that K changes by {best.parallel:.7g}^{depth} = "
-            f"{best.parallel**depth:.4g} over the depth where it starts a little off"
+            f"{best.parallel:.7g} at K = 1, so that a small deviation of K from 1 changes by a factor of "
+            f"{stack.slope(best.parallel):.4g} from the first layer to the last"
         )
     if share < enough:
-        return text + f"; even so only {100 * share:.0f} % of {networks} carry a signal through"
+        return text + f"; even so only {100 * share:.4g} % of {networks} carry a signal through"
     text += f"; {100 * share:.4g} % of {networks} carry a signal through, forward and backward"
     larger = [c for c in ranking if c.zeta > best.zeta]
     if larger:

@@ -1,7 +1,7 @@
 """TAT for rectifiers: a leaky ReLU whose slope lets the correlation of unrelated inputs rise to c0, and no further.
 
-Zhang et al., arXiv 2203.08120, section 4.2. With slopes 1 and s, normalised to Q(1) = 1, the correlation map of one
-layer is that of the arc-cosine kernel of Cho & Saul (2009):
+Zhang et al., arXiv 2203.08120 (TAT for leaky ReLUs). With slopes 1 and s, normalised to Q(1) = 1, the correlation map
+of one layer is that of the arc-cosine kernel of Cho & Saul (2009):
 C(c) = c + (1 - s)**2 / (pi (1 + s**2)) (sqrt(1 - c**2) - c arccos c).
 """
 

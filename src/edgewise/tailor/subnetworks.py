@@ -1,7 +1,7 @@
 """How deep a network is for the purposes of tailoring: the largest value over its sub-networks, by recursion.
 
 A stack of residual blocks ``z' = skip z + sqrt(1 - skip**2) branch(z)`` keeps K = 1, and its correlation map is
-``c -> skip**2 c + (1 - skip**2) C_branch(c)`` (Martens et al., arXiv 2110.01765, sections 5.3 and 8). A sub-network
+``c -> skip**2 c + (1 - skip**2) C_branch(c)`` (Martens et al., arXiv 2110.01765). A sub-network
 starts where a block starts and ends at the end of a block or of a branch; the worst runs through all blocks and leaves
 through the last one's branch. A plain chain is the case of one layer a branch and no skip.
 """
@@ -30,7 +30,8 @@ class Stack:
     def of(cls, depth: int, branches: int | None, skip: float | None) -> Stack:
         """A plain chain, or `branches` blocks that share `depth` activations evenly.
 
-        skip: sqrt(1 - 1/branches) unless given, which adds up branches of equal size, as `theory.branch_scaling` does.
+        skip: sqrt(1 - 1/branches) unless given: every branch brings 1/branches of the stream that it is added to. (An
+        identity skip whose branches `init.critical_` scales by 1/sqrt(branches) brings less in every later block.)
         Raises DomainError unless branches divides depth and 0 <= skip < 1.
         """
         if branches is None:

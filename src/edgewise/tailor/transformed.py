@@ -15,7 +15,7 @@ from edgewise.activations.elementary import Value
 from edgewise.activations.latex import tex
 from edgewise.activations.pieces import Piece, Pieces, Term
 
-SOURCE = "Martens et al., arXiv 2110.01765, section 5; Zhang et al., arXiv 2203.08120"
+SOURCE = "Martens et al., arXiv 2110.01765; Zhang et al., arXiv 2203.08120"
 OPERATING_POINT = (1.0, 1.0, 0.0)
 """(K, C_W, C_b) that a tailored activation is made for."""
 
