@@ -148,3 +148,15 @@ def test_the_table_in_the_docs_is_up_to_date() -> None:
         last = 10.0 ** -len(then.partition("e")[0].partition(".")[2]) * 10.0 ** int(then.partition("e")[2] or 0)
         assert float(now) == pytest.approx(float(then), rel=1e-8, abs=1.01 * last)
     assert all(f"| `{name}` |" in written for name in ew.activations())
+
+
+def test_a_fixed_point_with_chi_parallel_1_neither_attracts_nor_repels() -> None:
+    g = gain("softshrink", principle="backward")  # at K = 1 this is its critical point
+    assert g.chi_parallel == pytest.approx(1.0, abs=1e-12)
+    assert "neither attracts nor repels" in g.reason
+
+
+def test_a_tailored_rectifier_is_critical_at_any_kernel() -> None:
+    g = gain(ew.tailor("relu", depth=20))
+    assert (g.principle, g.gain, g.kernel) == ("tailored", 1.0, None)
+    assert "any input scale" in g.reason

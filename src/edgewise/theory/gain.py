@@ -135,9 +135,11 @@ def _critical(a: Activation, point: CriticalPoint) -> Gain:
 def _tailored(a: Activation, kernel: float, c_w: float, c_b: float) -> Gain:
     growth = (c_b + c_w * float(kernels.kernel(a, kernel))) / kernel
     along, across = (float(chi(a, kernel, c_w=c_w)) for chi in (kernels.chi_parallel, kernels.chi_perp))
-    reason = (
-        f"{a.spec} was tailored for C_W={c_w:.6g}, C_b={c_b:.6g} and K={kernel:.6g}, which the first layer must give"
-    )
+    reason = f"{a.spec} was tailored for C_W={c_w:.6g}, C_b={c_b:.6g} and "
+    if a.homogeneity == 1:
+        reason += "keeps every kernel (scale-invariant), so any input scale will do"
+        return Gain(a.spec, math.sqrt(c_w), math.sqrt(c_b), "tailored", None, growth, along, across, reason)
+    reason += f"K={kernel:.6g}, which the first layer must give"
     return Gain(a.spec, math.sqrt(c_w), math.sqrt(c_b), "tailored", kernel, growth, along, across, reason)
 
 
@@ -180,7 +182,9 @@ def _preserving_reason(
     if not steady:
         return f"{said} at K={k:g}: K changes by a factor of {growth:.4g} a layer, chi_perp={across:.4g}{surrogate}"
     fixed = " (the bias makes it a fixed point)" if c_b else ""
-    holds = "repels" if along > 1.0 else "attracts"
+    steepness = abs(along) - 1.0
+    marginal = "neither attracts nor repels to first order"
+    holds = marginal if abs(steepness) <= 1e-9 else "repels" if steepness > 0.0 else "attracts"
     return (
         f"{said} at K={k:g}{fixed}, which {holds}: chi_parallel={along:.4g}, chi_perp={across:.4g} a layer{surrogate}"
     )
