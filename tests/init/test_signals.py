@@ -80,7 +80,10 @@ def test_layer_norm_takes_the_mean_away_and_rms_norm_does_not() -> None:
 
 def test_dropout_scaling_and_concatenation() -> None:
     z = signals.gaussian(3.0, "z", 1, width=10)
-    assert signals.dropped(z, 0.25).second == pytest.approx(4.0)
+    assert signals.dropped(z, 0.25, 3).second == pytest.approx(4.0)
+    behind = signals.through(signals.dropped(z, 0.25, 3), RELU, "relu")  # half of 3 / (1 - p)
+    error = math.sqrt((3.0 * 9.0 / 0.75**3 / 2.0 - 4.0) / DRAWS)  # of the mean of relu(z)**2 over draws
+    assert behind.second == pytest.approx(2.0, abs=5.0 * error)
     assert signals.scaled(z, 2.0).second == pytest.approx(12.0)
     both = signals.concatenated([z, signals.gaussian(1.0, "y", 2, width=30)], "both")
     assert both.second == pytest.approx((10 * 3.0 + 30 * 1.0) / 40)

@@ -18,7 +18,8 @@ from edgewise.init import apply
 from edgewise.init.acceptance import call_arguments, first_tensor
 from edgewise.init.graph import ModelGraph, Node
 from edgewise.init.layers import Layer, layers
-from edgewise.init.propagation import Inputs, propagate
+from edgewise.init.plan import Inputs
+from edgewise.init.propagation import propagate
 from edgewise.init.roles import is_activation
 from edgewise.init.signals import Signal
 from edgewise.init.trace import trace, unchanged

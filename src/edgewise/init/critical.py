@@ -17,7 +17,8 @@ from edgewise.init.acceptance import accepted, unwrapping
 from edgewise.init.book import Fill
 from edgewise.init.by_hand import graph_by_hand
 from edgewise.init.graph import ModelGraph, Node
-from edgewise.init.propagation import Inputs, Norms, Plan, propagate
+from edgewise.init.plan import Inputs, Norms, Plan
+from edgewise.init.propagation import propagate
 from edgewise.init.report import InitReport, LayerCheck, ParameterRecord
 from edgewise.init.roles import is_activation
 from edgewise.init.trace import trace
@@ -54,8 +55,9 @@ def critical_(
     generator: on the CPU; torch's global one unless given. norms: "scale" sets the weight of a norm that feeds an
     activation to sqrt(K), and of one that ends a residual branch to that branch's scale; "leave" touches none.
     distribution: of the weights. "orthogonal" matrices have the same kernels and susceptibilities at infinite width as
-    independent "normal" entries, and far smaller fluctuations at a finite one (Saxe et al. 2014; Pennington et al.
-    2017; Day, Kahn & Roberts 2023, arXiv 2310.07765); drawing a matrix of 4096 x 4096 takes seconds. Biases are normal.
+    independent "normal" entries. At a finite one K fluctuates less: hardly at all around nearly linear activations
+    (tanh at small K, tailored ones), with 3/5 of the variance around ReLU (Saxe et al. 2014; Pennington et al. 2017;
+    Day, Kahn & Roberts 2023, arXiv 2310.07765). Drawing a matrix of 4096 x 4096 takes seconds. Biases are normal.
     verify: a batch on which the second moment of every layer is measured afterwards, beside the prediction (True: the
     sample). correct: rescale weights layer by layer on that batch until measured and wanted agree (as LSUV does).
     fed_by: what feeds each layer, for a model that cannot be traced: {"fc1": "input", "fc2": "gelu", "head": "gelu"}.

@@ -2,7 +2,8 @@
 
 Plain gradient descent moves a model's output by the neural tangent kernel, to which a parameter tensor contributes lr x
 its squared gradient. The equivalence principle (PDLT chapter 9) gives every layer the same share, so that none learns
-alone: lambda_W ~ 1/(L g(K) prod chi_perp) over fan-in for weights, lambda_b ~ 1/(L prod chi_perp) for biases.
+alone: lambda_W ~ 1/(g(K) prod chi_perp) over fan-in for weights, lambda_b ~ 1/prod chi_perp for biases. The book's
+common factor 1/L is left to `lr`: shares add up over the layers, so that a network twice as deep bears half of it.
 """
 
 from __future__ import annotations

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -18,8 +17,8 @@ from edgewise.init import fans
 from edgewise.init.book import Book, Fill
 from edgewise.init.choices import Rules
 from edgewise.init.graph import ModelGraph, Node
+from edgewise.init.plan import Inputs, Norms, Plan
 from edgewise.init.remarks import borders, normalised_layers, repeated
-from edgewise.init.report import ParameterRecord
 from edgewise.init.roles import Part, Roles, is_activation, roles
 from edgewise.init.signals import (
     Signal,
@@ -37,32 +36,6 @@ from edgewise.init.signals import (
     through,
 )
 from edgewise.init.streams import described
-
-Norms = Literal["scale", "leave"]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What an initialisation will do, before anything is written.
-
-    fills: by first parameter name. signals: the predicted law of every node. records: of parameters the graph reaches.
-    uncertain: the nodes whose second moment had to be assumed.
-    """
-
-    fills: Mapping[str, Fill]
-    signals: Mapping[str, Signal]
-    records: Mapping[str, ParameterRecord]
-    notes: tuple[str, ...]
-    output_kernel: float | None
-    uncertain: frozenset[str]
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What is known of the data. mean_square: of every input that has no sample; samples: by the name of the node."""
-
-    mean_square: float = 1.0
-    samples: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 def propagate(
@@ -235,7 +208,7 @@ class _Walk:
                 f"dropout p={p:g}: in training it multiplies the mean square by 1/(1-p) = {1 / (1 - p):.4g}"
                 if p < 1.0 else f"{node.name}: dropout with p=1 lets nothing through"
             )  # fmt: skip
-        return dropped(x, p)
+        return dropped(x, p, self._root())
 
     def _sum(self, node: Node, sources: list[Signal]) -> Signal:
         terms = [self.signals[name] for name in node.inputs if name in self.signals]

@@ -110,11 +110,16 @@ def scaled(signal: Signal, factor: float) -> Signal:
     )
 
 
-def dropped(signal: Signal, p: float) -> Signal:
+def dropped(signal: Signal, p: float, root: int) -> Signal:
     """Behind inverted dropout in training: each value survives with probability 1 - p and is divided by it."""
     if not 0.0 < p < 1.0:
         return signal
-    return replace(signal, second=signal.second / (1.0 - p), gaussian=False)
+
+    def draw() -> Tensor:
+        survives = torch.rand(DRAWS, generator=_generator(root), dtype=torch.float64) >= p
+        return torch.where(survives, signal.values / (1.0 - p), 0.0)
+
+    return replace(signal, second=signal.second / (1.0 - p), draw=draw, gaussian=False, roots=signal.roots | {root})
 
 
 def kept_in_part(signal: Signal, ratio: float, *, exact: bool) -> Signal:
