@@ -142,6 +142,26 @@ def test_channels_and_positions() -> None:
     assert all(row.dead_static is not None for row in d.preactivations)
 
 
+class TwoWays(nn.Module):
+    """Two hidden layers side by side, their ReLUs added."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.one, self.two, self.head = nn.Linear(64, width), nn.Linear(64, width), nn.Linear(width, 64)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.head(torch.relu(self.one(x)) + torch.relu(self.two(x)))
+        return out
+
+
+def test_means_of_activations_that_are_added_count() -> None:
+    d = ew.diagnose(he(TwoWays(2048)), batch(64), check=False)
+    k = float(batch(64).square().mean()) * 2.0
+    # <(r1 + r2)**2> = 2 K/2 + 2 (K / 2 pi), times C_W = 2
+    assert d["head"].predicted == pytest.approx(2.0 * (k + k / math.pi), rel=0.02)  # the weights' own variances
+    assert d["head"].kernel == pytest.approx(d["head"].predicted, rel=0.15)  # 64 units that share a mean: sqrt(2/64)
+
+
 def test_where_theory_cannot_follow_it_says_so() -> None:
     model = nn.Sequential(
         nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(8, 8, 3, padding=1), nn.ReLU(),

@@ -96,6 +96,19 @@ def test_samples_that_become_alike_exponentially_are_a_collapse() -> None:
     assert alike_already == []  # the batch is, not the network
 
 
+def test_samples_are_compared_with_a_critical_relu_network_that_starts_where_they_do() -> None:
+    depth, start = 40, 0.01
+    gaps = [start]
+    for _ in range(depth - 1):  # 1 - C(1 - u) of the arc-cosine kernel
+        c = 1.0 - gaps[-1]
+        gaps.append(1.0 - (math.sqrt(1.0 - c * c) + c * (math.pi - math.acos(c))) / math.pi)
+    assert found(rows(depth, gap=lambda n: gaps[n - 1]), input_one_minus_rho=start) == []
+    (finding,) = found(rows(depth, gap=lambda n: gaps[n - 1] * 0.05 ** (n / depth)), input_one_minus_rho=start)
+    assert finding.problem == "rank_collapse"
+    law = float(finding.text.rpartition("depth has 1 − ")[2].partition(";")[0])
+    assert law == pytest.approx(gaps[-1], rel=0.05)  # the continuous law, to one or two digits
+
+
 def test_half_of_a_relu_is_dead_in_good_health() -> None:
     assert problems(rows(8, dead_static=0.5, dead_dynamic=0.05, dead_expected=0.5)) == set()
     assert problems(rows(8, dead_static=0.75, dead_dynamic=0.05, dead_expected=0.5)) == {"dead_units"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor, nn
@@ -94,7 +94,9 @@ def _predict(
             return _norm(node, x, modules)
         case "add":
             means = [s.mean for s in sources]
-            return Predicted(sum(s.second for s in sources), lambda: sum(m() for m in means), x.since)
+            return Predicted(
+                sum(s.second for s in sources) + _common(node, graph, sources), lambda: sum(m() for m in means), x.since
+            )
         case "scale" if node.factor is not None:
             factor = node.factor
             return Predicted(factor**2 * x.second, lambda: factor * x.mean(), x.since)
@@ -130,6 +132,13 @@ def _activation(node: Node, graph: ModelGraph, x: Predicted) -> Predicted | str:
     if not SMALLEST <= k <= LARGEST:
         return f"K = {k:.3g} lies outside what is tabulated"
     return Predicted(kernel_functions(a).kernel_at(k), lambda: float(gaussian_mean(a, k)), x.since)
+
+
+def _common(node: Node, graph: ModelGraph, sources: Sequence[Predicted]) -> float:
+    """2 sum of <x_i> <x_j> over pairs of independent terms; only outputs of activations have means that count."""
+    kinds = [looked_through(graph, name).kind for name in node.inputs]
+    means = [s.mean() for s, kind in zip(sources, kinds, strict=True) if kind == "activation"]
+    return sum(means) ** 2 - sum(m * m for m in means) if len(means) > 1 else 0.0
 
 
 def _gaussian(graph: ModelGraph, node: Node) -> bool:

@@ -6,8 +6,9 @@ The thresholds follow from what criticality itself does (PDLT chapter 5; papers 
   the deeper half of a network they change by 2**2 = 4 at most. More than a decade there is exponential.
 * What is exponential is grave where the total is a factor of 1e8 in squares: one learning rate then moves one layer
   10**4 times less than another. Anything below costs training time only.
-* A critical ReLU network brings samples together as 1 - rho = 9 pi**2 / (2 l**2) (the slowest power law, and the
-  closest that any class of critical point brings them). Ten times closer than that is an ordered phase.
+* A critical ReLU network brings samples together as 1/sqrt(1 - rho) = 1/sqrt(1 - rho_0) + sqrt(2) l / (3 pi), so
+  that 1 - rho -> 9 pi**2 / (2 l**2). A kink makes l**-2, without one the power is l**-1 at most; |x|, twice as bent as
+  ReLU, comes four times closer. Ten times closer than ReLU is an ordered phase.
 * Preactivations that are Gaussian of mean 0 leave a flat share p of an activation dead in any case, and in deep layers,
   where samples are alike, they are the same units for all of them. Dead are units beyond p by three standard errors
   of the count of units.
@@ -233,7 +234,7 @@ def _collapse(rows: Sequence[LayerDiagnosis], at_input: float | None) -> list[Fi
         return []
     last = alive[-1]
     gap = last.one_minus_rho or 0.0
-    critical = [at_input * min(1.0, LAW / layer**2) for layer in range(1, len(alive) + 1)]
+    critical = [at_input / (1.0 + passed * math.sqrt(at_input / LAW)) ** 2 for passed in range(len(alive))]
     if gap >= critical[-1] / DECADE:
         return []
     rank = number(last.effective_rank)

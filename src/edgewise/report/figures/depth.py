@@ -113,7 +113,7 @@ def dead_figure(data: Mapping[str, Any]) -> Figure:
 
 @drawn
 def correlation_figure(data: Mapping[str, Any]) -> Figure:
-    """1 - the mean correlation between different samples, beside the closest that a critical network brings them."""
+    """1 - the mean correlation between different samples, beside what a critical ReLU network makes of the first."""
     import math
 
     figure = blank()
@@ -122,7 +122,10 @@ def correlation_figure(data: Mapping[str, Any]) -> Figure:
     measured = _within([row["one_minus_rho"] for row in rows])
     x = _positions(rows)
     axes.plot(x, measured, color=GREEN, marker="o", markersize=_size(rows), linewidth=1.8, label="measured", zorder=3)
-    law = [min(1.0, 4.5 * math.pi**2 / (i + 1) ** 2) for i in range(len(rows))]
+    start = next(
+        (row["one_minus_rho"] for row in rows if row["one_minus_rho"]), 1.0
+    )  # the law of judgements, from there
+    law = [start / (1.0 + i * math.sqrt(2.0 * start) / (3.0 * math.pi)) ** 2 for i in range(len(rows))]
     axes.plot(x, law, color=MUTED, linestyle=DASHES[1], linewidth=1.6, label="critical ReLU", zorder=2)
     shown = [*measured, *law]
     if stream:
