@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Literal
 
 import pytest
 import torch
@@ -200,3 +201,22 @@ def test_fifty_layers_keep_their_kernel_and_their_gradients(spec: str) -> None:
     if spec != "tanh":  # at a critical point with K* > 0 both are kept; K of tanh falls like 1/(2 l)
         assert float(flow.kernel[-1] / flow.kernel[0]) == pytest.approx(1.0, rel=1e-6)
         assert float(flow.chi_perp[:-1].prod()) == pytest.approx(1.0, rel=1e-6)
+
+
+@pytest.mark.parametrize(("distribution", "wanted"), [("orthogonal", 3.0), ("normal", 7.0)])
+def test_orthogonal_weights_leave_the_fluctuations_of_the_activation(
+    distribution: Literal["orthogonal", "normal"], wanted: float
+) -> None:
+    """n Var K / K**2 of one sample behind a ReLU. Normal weights: <relu**4>/<relu**2>**2 - 1 = 5, and 2 for the chi
+    square of the second matrix. Orthogonal ones keep lengths: 5 less the 2 that the length of z brought."""
+    width, seeds, x = 64, 250, _data(1, 64)
+    found = []
+    for seed in range(seeds):
+        model = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width))
+        critical_(model, mean_square=1.0, generator=_seed(seed), distribution=distribution)
+        with torch.no_grad():
+            found.append(float(model(x).pow(2).mean()))
+    kernels = torch.tensor(found, dtype=torch.float64)
+    spread = float(width * kernels.var() / kernels.mean() ** 2)
+    # the matrices' fluctuations multiply those of the activation, an error of 1/n; the rest is 250 seeds'
+    assert spread == pytest.approx(wanted, rel=5.0 * math.sqrt(2.0 / seeds) + wanted / width)
