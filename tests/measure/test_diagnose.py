@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 import edgewise as ew
 from edgewise.errors import ModelError
+from edgewise.measure.causes import cause
 from edgewise.measure.diagnosis import Problem
 
 
@@ -323,6 +324,16 @@ def test_advice_for_relu2_is_the_tailored_activation_and_for_relu_its_critical_p
     assert relu2.checked is None
     relu = ew.diagnose(mlp(depth=20), batch(), check=False).advice[0]
     assert relu.calls == ("ew.init.critical_(model, batch)",)
+
+
+def test_a_tailored_rectifier_is_at_home_at_any_kernel() -> None:
+    for name, told in (("relu", False), ("gelu", True)):
+        made = ew.tailor(name, depth=8, width=64)
+        model = mlp("relu", depth=8)
+        ew.swap_(model, "relu", made)
+        ew.init.critical_(model, mean_square=1.0, generator=torch.Generator().manual_seed(0))
+        layers = ew.diagnose(model, 4.0 * batch(), check=False).layers
+        assert ("is tailored to K = 1, but its first layer has K" in cause(made, layers)) is told
 
 
 def test_a_batch_of_pixels_is_to_be_scaled() -> None:

@@ -7,9 +7,10 @@ import math
 import pytest
 import torch
 
+import edgewise as ew
 from edgewise.activations import activation
 from edgewise.errors import DomainError
-from edgewise.theory import kernel_flow, recommend
+from edgewise.theory import kernel, kernel_flow, recommend
 
 
 def test_half_stable_starts_at_its_kernel() -> None:
@@ -119,3 +120,14 @@ def test_a_half_stable_point_with_a_cliff_says_so() -> None:
 def test_out_of_range(bad: dict[str, float]) -> None:
     with pytest.raises(DomainError, match="expected"):
         recommend("relu", **bad)  # type: ignore[arg-type]
+
+
+def test_a_tailored_activation_under_identity_skips_is_told_to_grow() -> None:
+    made = ew.tailor("gelu", depth=20)
+    assert "K stays there" in recommend(made, 20).reason
+    growing = recommend(made, 20, skip=1.0)
+    assert "K grows by about e" in growing.reason
+    k = 1.0
+    for _ in range(20):
+        k += growing.c_w * float(kernel(made, k)) + growing.c_b
+    assert k == pytest.approx(math.e, rel=0.1)  # (1 + 1/20)**20 = 2.65, and g(K) is K near K = 1 alone

@@ -75,7 +75,7 @@ def _tailored(a: Activation, rows: Sequence[LayerDiagnosis], c_w: float | None) 
             f"the activation {a.spec} is tailored to C_W = 1 and K = {number(kernel)}, but the weights have "
             f"C_W = {number(c_w)}"
         )
-    if math.isfinite(first) and not 0.5 < first / kernel < 2.0:
+    if a.homogeneity != 1.0 and math.isfinite(first) and not 0.5 < first / kernel < 2.0:
         return (
             f"the activation {a.spec} is tailored to K = {number(kernel)}, but its first layer has K = {number(first)}"
         )

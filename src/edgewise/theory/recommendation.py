@@ -99,7 +99,8 @@ def _tailored(a: Activation, depth: int, point: tuple[float, float, float], skip
     """What the activation was made for; under a skip its branch keeps that kernel, or adds e to it in all."""
     k0, c_w, c_b = point
     share = 1.0 - skip * skip if abs(skip) < 1.0 else branch_scaling(depth).factor ** 2
-    reason = f"{a.spec} was made for K={k0:g} at C_W={c_w:g} and C_b={c_b:g}: start there and K stays there"
+    stays = "K stays there" if abs(skip) < 1.0 else "K grows by about e in all"
+    reason = f"{a.spec} was made for K={k0:g} at C_W={c_w:g} and C_b={c_b:g}: start there and {stays}"
     if skip:
         reason += f"; the branch beside the skip gets {share:.4g} of both"
     return _initialisation(a, share * c_w, share * c_b, k0, "tailored", skip, reason)
