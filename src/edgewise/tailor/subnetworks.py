@@ -30,8 +30,8 @@ class Stack:
     def of(cls, depth: int, branches: int | None, skip: float | None) -> Stack:
         """A plain chain, or `branches` blocks that share `depth` activations evenly.
 
-        skip: sqrt(1 - 1/branches) unless given: every branch brings 1/branches of the stream that it is added to. (An
-        identity skip whose branches `init.critical_` scales by 1/sqrt(branches) brings less in every later block.)
+        skip: sqrt(1 - 1/branches) unless given: every branch brings 1/branches of the stream that it gives. With
+        identity skips and branches scaled by 1/sqrt(branches) it is a little less, as the stream grows.
         Raises DomainError unless branches divides depth and 0 <= skip < 1.
         """
         if branches is None:

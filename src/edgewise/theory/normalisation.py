@@ -85,9 +85,10 @@ def normalised_layer(
     """K and the susceptibilities of a layer of normalisation, activation and random linear map, at infinite width.
 
     norm: "group" means many channels in each group (with one it is instance normalisation, which acts as "batch" over
-    positions). scale: the norm's own weight; its shift is 0 and its epsilon negligible. position: of the norm relative
-    to the activation. batch: samples in a batch, None for many (and for running statistics); exact at infinite width,
-    for "batch" before the activation only.
+    positions). Where positions share statistics, as in convolutions, their differences in K stay: chi_parallel = 0
+    is for what they have in common. scale: the norm's own weight; its shift is 0 and its epsilon negligible.
+    position: of the norm relative to the activation. batch: samples in a batch, None for many (and for running
+    statistics); exact at infinite width, for "batch" before the activation only.
 
     With s = scale, before the activation: K = C_b + C_W <sigma**2> and chi = C_W s**2 <sigma'**2> / K for layer, RMS
     and group, over C_W v instead of K for batch, all at s**2; after it, K = C_b + C_W s**2 and chi = C_W s**2
