@@ -141,3 +141,11 @@ def test_the_scale_of_the_input(kernel: float, wrong: bool) -> None:
 @pytest.mark.parametrize("depth", [1, 2, 3])
 def test_nothing_is_said_of_depth_where_there_is_none(depth: int) -> None:
     assert problems(rows(depth, kernel=lambda n: 9.0**n, gradient=lambda n: 9.0**n, gap=lambda n: 0.1**n)) == set()
+
+
+@pytest.mark.parametrize("depth", [4, 12])
+@pytest.mark.parametrize("change", [1 / 50.0, 50.0])
+def test_a_head_of_another_scale_than_the_branches_before_it_is_no_matter_of_depth(depth: int, change: float) -> None:
+    size = lambda n: change if n == depth else 1.0  # noqa: E731
+    assert problems(rows(depth, kernel=lambda n: size(n) ** 2)) == set()
+    assert problems(rows(depth, gradient=size)) == set()

@@ -20,6 +20,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from statistics import median
 
 from edgewise.measure.diagnosis import Finding, LayerDiagnosis, Level, Problem
 from edgewise.measure.wording import correlation, factor, number, percent
@@ -120,7 +121,7 @@ def _signal(rows: Sequence[LayerDiagnosis], what: str, broken: Broken | None) ->
         return found
     half = alive[(len(alive) - 1) // 2 :]
     ratio, total = half[-1].kernel / half[0].kernel, alive[-1].kernel / alive[0].kernel
-    if 1.0 / DECADE <= ratio <= DECADE:
+    if not _exponential([_kernel(row) for row in half]):
         return found
     explodes = ratio > 1.0
     since = _since(alive, _kernel, 1 if explodes else -1)
@@ -166,6 +167,24 @@ def _jumps(rows: Sequence[LayerDiagnosis], what: str) -> list[Finding]:
     return [Finding("jump", "no" if change > GRAVE else "care", row.name, text)]
 
 
+def _exponential(values: Sequence[float]) -> bool:
+    """Whether positive values change by more than a decade, and not in one step alone.
+
+    The largest step counts as the median of the others: what one layer does is no matter of depth, as in a residual
+    network, whose head is fed by the stream and the layers before it by a branch each.
+    """
+    if values[0] == 0.0 or values[-1] == 0.0:
+        return True
+    total = math.log(values[-1] / values[0])
+    steps = [math.log(b / a) for a, b in pairwise(values) if a > 0.0 < b]
+    if len(steps) > 1:
+        largest = max(steps, key=lambda step: step * math.copysign(1.0, total))
+        steps.remove(largest)
+        typical = total - largest + median(steps)
+        total = 0.0 if typical * total < 0.0 else typical
+    return abs(total) > math.log(DECADE)
+
+
 def _kernel(row: LayerDiagnosis) -> float:
     return row.kernel
 
@@ -200,7 +219,7 @@ def _gradient(rows: Sequence[LayerDiagnosis]) -> list[Finding]:
     half = alive[(len(alive) - 1) // 2 :]
     ratio = _gradient_square(half[0]) / _gradient_square(half[-1])
     total = _gradient_square(alive[0]) / _gradient_square(alive[-1])
-    if 1.0 / DECADE <= ratio <= DECADE:
+    if not _exponential([_gradient_square(row) for row in half]):
         return []
     explodes = ratio > 1.0
     steps = len(half) - 1
