@@ -19,6 +19,7 @@ import edgewise as ew
 from edgewise.errors import ModelError
 from edgewise.measure.causes import cause
 from edgewise.measure.diagnosis import Problem
+from edgewise.measure.norms import chi_backward
 
 
 def he(model: nn.Module, scale: float = 1.0) -> nn.Module:
@@ -132,6 +133,14 @@ def test_batch_normalisation_explodes_backward_as_theory_says() -> None:
     deep = [row.gradient_growth for row in d.preactivations[:-1] if row.gradient_growth is not None]
     mean = math.exp(sum(map(math.log, deep)) / len(deep))
     assert mean == pytest.approx(rate, rel=0.05)  # finite batch: (1 + 1/128) and n = 256 over 29 layers
+
+
+def test_norms_without_stored_statistics_act_alike_in_both_modes() -> None:
+    relu = ew.activation("relu")
+    for norm, stored in ((nn.InstanceNorm1d(4), False), (nn.BatchNorm1d(4), True), (nn.LayerNorm(4), False)):
+        training = chi_backward(relu, norm)
+        assert training is not None
+        assert chi_backward(relu, norm.eval()) == (None if stored else training)
 
 
 def test_channels_and_positions() -> None:

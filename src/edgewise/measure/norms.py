@@ -31,7 +31,8 @@ def chi_backward(a: Activation, module: nn.Module | None) -> float | None:
     None for norms that theory does not know, and for batch statistics that are not taken from the batch (eval mode).
     """
     kind = kind_of_norm(module)
-    if module is None or kind is None or (kind == "batch" and not module.training):
+    stored = module is not None and not module.training and getattr(module, "running_var", None) is not None
+    if module is None or kind is None or (kind == "batch" and stored):
         return None
     gain = getattr(module, "weight", None)
     scale = float(gain.detach().float().square().mean().sqrt()) if isinstance(gain, Tensor) else 1.0
