@@ -36,7 +36,8 @@ Written by `python docs/generate_gains.py`; do not edit by hand (a test compares
 A layer fed by σ draws weights of variance gain²/fan_in and biases of variance (bias std)². Principles, from
 `ew.gain(a, principle=...)`:
 
-* **critical** (the default where it exists): χ∥ = χ⊥ = 1 at K\\*, the kernel that the first layer should give.
+* **critical** (the default where it exists): χ∥ = χ⊥ = 1 at K\\*, the kernel that the first layer should give (0: in
+  the limit; `theory.recommend` says where to start).
 * **forward** (the default elsewhere): E[z'²] = K at K = 1 without a bias, gain² = K/⟨σ²⟩.
 * **backward**: gradients keep their variance, gain² = 1/⟨σ'²⟩ at K = 1.
 * **averaged**: the mean of both growth rates is 1, gain² = 2/(⟨σ²⟩/K + ⟨σ'²⟩), as Xavier's 2/(n_in + n_out).

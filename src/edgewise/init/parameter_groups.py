@@ -3,7 +3,7 @@
 Plain gradient descent moves a model's output by the neural tangent kernel, to which a parameter tensor contributes lr x
 its squared gradient. The equivalence principle (PDLT chapter 9) gives every layer the same share, so that none learns
 alone: lambda_W ~ 1/(g(K) prod chi_perp) over fan-in for weights, lambda_b ~ 1/prod chi_perp for biases. The book's
-common factor 1/L is left to `lr`: shares add up over the layers, so that a network twice as deep bears half of it.
+common factor 1/L is left to `lr`: shares add up over the layers, so that a network twice as deep bears about half.
 """
 
 from __future__ import annotations
@@ -74,10 +74,10 @@ def parameter_groups(
 
     "sgd": each weight matrix contributes the same to the output's neural tangent kernel, as much as it would at `lr` in
     a layer of the model's mean fan-in whose inputs and squared slope to the output were 1: so one `lr` means the same
-    for every activation and initialisation. Biases, norms and what else is no matrix contribute as a bias at squared
-    slope 1 would at `lr`, or `bias_share` of a matrix; 1 is PDLT's lambda_b, fan-in times larger, with which ReLU and
-    GELU networks of depth 20 bore only smaller rates. Embeddings keep the plain rate. limit: the largest factor on
-    `lr`; without one, what contributes little at first (a query or key matrix, say) learns much faster.
+    for every activation and initialisation at one depth. Biases, norms and what else is no matrix contribute as a bias
+    at squared slope 1 would at `lr`, or `bias_share` of a matrix; 1 is PDLT's lambda_b, fan-in times larger, with which
+    ReLU and GELU networks of depth 20 bore only smaller rates. Embeddings keep the plain rate. limit: the largest
+    factor on `lr`; without one, what contributes little at first (a query or key matrix, say) learns much faster.
     "adam", "adamw": no rule, since their step does not scale with the gradient; every group has the plain `lr`.
 
     sample: a batch, on which the contributions are measured (one backward pass for random output directions, gradients
