@@ -45,6 +45,14 @@ def test_batches() -> None:
         call_arguments(3)
 
 
+def test_batches_that_hold_nothing_to_measure_are_refused() -> None:
+    with pytest.raises(ModelError, match=r"the batch is empty \(shape \(0, 3\)\); give one sample"):
+        call_arguments(torch.zeros(0, 3))
+    with pytest.raises(ModelError, match=r"sparse tensor .*try \.to_dense"):
+        call_arguments({"x": torch.eye(3).to_sparse()})
+    assert call_arguments((torch.zeros(2), torch.zeros(0)))[0][1].numel() == 0  # an empty cache beside the samples
+
+
 @dataclass
 class Output:
     loss: Tensor
@@ -66,5 +74,5 @@ def test_the_first_tensor_of_an_output() -> None:
     assert first_tensor(namedtuple("Pair", "u v")(numbers, b)) is b
     assert floating_tensors({"loss": a, "logits": (b, a)}) == (b, a)
     for nothing in (numbers, None, 3.0, {}, (numbers,), "text"):
-        with pytest.raises(ModelError, match="without a floating-point tensor"):
+        with pytest.raises(ModelError, match="expected a floating-point tensor, or a tuple"):
             first_tensor(nothing)

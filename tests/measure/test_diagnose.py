@@ -387,6 +387,25 @@ def test_a_shallow_model_is_too_shallow_to_say() -> None:
     assert d.headline.startswith("Too shallow to say")
 
 
+def test_a_shallow_model_that_loses_its_signal_says_so() -> None:
+    headline = ew.diagnose(mlp("relu2", depth=3), batch(), check=False).headline
+    assert headline.startswith("Too shallow to say what depth does: 3 layers with an activation, over which K falls")
+
+
+def test_a_shallow_model_without_activations_has_no_layers_with_one() -> None:
+    d = ew.diagnose(nn.Sequential(nn.Linear(16, 8), nn.Linear(8, 4)), torch.randn(16, 16), check=False)
+    assert d.headline.startswith("No activation")
+
+
+def test_the_flat_side_of_a_bounded_rectifier_is_no_saturation() -> None:
+    torch.manual_seed(0)
+    layers = [layer for _ in range(6) for layer in (nn.Linear(64, 64), nn.ReLU6())]
+    model = nn.Sequential(*layers)
+    ew.init.he_(model)
+    assert "saturated" not in ew.diagnose(model, torch.randn(32, 64), check=False).problems()
+    assert "saturated" in ew.diagnose(model, 1e4 * torch.randn(32, 64), check=False).problems()
+
+
 @pytest.mark.filterwarnings("ignore:.torch.jit.script_method:DeprecationWarning")  # torch's own, on importing dynamo
 def test_wrapped_models_are_looked_through() -> None:
     inside = mlp(depth=5)
@@ -422,7 +441,7 @@ class NoTensor(nn.Module):
         (nn.Linear(64, 4), torch.randn(4, 63), "cannot be run on this batch"),
         (nn.Linear(64, 4), "text", "the batch is a str"),
         (nn.Linear(64, 4), {"y": torch.randn(4, 64)}, "does not take this batch"),
-        (NoTensor(), torch.randn(4, 64), "without a floating-point tensor"),
+        (NoTensor(), torch.randn(4, 64), "returned str, expected a floating-point tensor"),
         (nn.ReLU, torch.randn(4, 64), "the class ReLU was given"),
     ],
 )

@@ -114,3 +114,10 @@ def test_the_history_as_a_picture(tmp_path: Path) -> None:
         monitor.step(step, torch.randn(16, 8))
     made = history_picture(monitor.history, out=tmp_path / "h.png")
     assert made.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_folder_and_a_step_that_is_no_number_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="is a folder, expected a file"):
+        ew.Monitor(model(), path=tmp_path)
+    with pytest.raises(DomainError, match="step='a' given, expected a whole number"):
+        ew.Monitor(model()).step("a", torch.randn(4, 8))  # type: ignore[arg-type]

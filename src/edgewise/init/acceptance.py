@@ -82,8 +82,15 @@ def _check_parameters(model: nn.Module) -> None:
 def call_arguments(batch: object) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Positional and keyword arguments of a batch: a tensor, a tuple of positional or a mapping of keyword arguments.
 
-    Raises ModelError for anything else.
+    Raises ModelError for anything else, for sparse tensors and for a batch without samples.
     """
+    given = batch.values() if isinstance(batch, Mapping) else batch if isinstance(batch, tuple | list) else (batch,)
+    tensors = [value for value in given if isinstance(value, Tensor)]
+    for tensor in tensors:
+        if tensor.layout is not torch.strided and tensor.layout is not torch.jagged:
+            raise ModelError(f"the batch holds a sparse tensor ({tensor.layout}); expected dense ones: try .to_dense()")
+    if tensors and tensors[0].layout is torch.strided and tensors[0].numel() == 0:
+        raise ModelError(f"the batch is empty (shape {tuple(tensors[0].shape)}); give one sample or more")
     if isinstance(batch, Tensor):
         return (batch,), {}
     if isinstance(batch, Mapping):  # Hugging Face's BatchEncoding is one
@@ -103,7 +110,10 @@ def first_tensor(output: object) -> Tensor:
     """
     for tensor in _tensors(output):
         return tensor
-    raise ModelError(f"the model returned {type(output).__name__} without a floating-point tensor in it")
+    kind = f"a tensor of {output.dtype}" if isinstance(output, Tensor) else type(output).__name__
+    raise ModelError(
+        f"the model returned {kind}, expected a floating-point tensor, or a tuple, mapping or object that holds one"
+    )
 
 
 def floating_tensors(output: object) -> tuple[Tensor, ...]:

@@ -49,7 +49,7 @@ class LayerDiagnosis:
     layer is a normalisation, the factor on the squared gradient through it, the activation and the next weights.
     dead_static, dead_dynamic: shares of units whose slope is exactly 0 for all samples, and beyond those for single
     ones; dead_expected: the total for Gaussian preactivations of this K. saturated: share of inputs of a bounded
-    activation with a slope under 1 % of the steepest.
+    activation with a slope under 1 % of the steepest, beyond those on a side that is flat at any scale (relu6).
     one_minus_rho: 1 - mean cosine between different samples; effective_rank: of their directions, of `compared`.
     """
 

@@ -13,7 +13,7 @@ from edgewise.measure.diagnosis import Diagnosis, Finding, LayerDiagnosis, Level
 from edgewise.measure.look import Look, activations_of
 from edgewise.measure.norms import kind_of_norm
 from edgewise.measure.provenance import Provenance
-from edgewise.measure.verdict import SHALLOW, Broken, findings
+from edgewise.measure.verdict import DECADE, SHALLOW, Broken, findings
 from edgewise.measure.wording import correlation, factor, number
 
 _SCALE = (
@@ -120,8 +120,7 @@ def _headline(
 ) -> tuple[Level, str]:
     if not found:
         if max(len(rows), len(stream)) < SHALLOW:
-            count = len(rows)
-            return "unknown", f"Too shallow to say: {count} layer{'s' if count != 1 else ''} with an activation"
+            return "unknown", _shallow(rows)
         return "yes", "Healthy: signal and gradient reach every layer"
     first = found[0]
     words = _HEADLINES[first.problem]
@@ -132,6 +131,19 @@ def _headline(
         text = _HEADLINES[second.problem]
         words += f", and {text[0].lower()}{text[1:]}"
     return first.level, words
+
+
+def _shallow(rows: Sequence[LayerDiagnosis]) -> str:
+    """Too few layers for a verdict on depth; what they do to the signal is said all the same."""
+    count = sum(row.activation is not None for row in rows)
+    if not count:
+        return "No activation: there is nothing that depth could harm"
+    said = f"Too shallow to say what depth does: {count} layer{'s' if count > 1 else ''} with an activation"
+    first, last = rows[0].kernel, rows[-1].kernel
+    if 0.0 < first < math.inf and 0.0 < last < math.inf and not 1.0 / DECADE <= last / first <= DECADE:
+        change = last / first
+        said += f", over which K {'grows' if change > 1.0 else 'falls'} {factor(max(change, 1.0 / change))}"
+    return said
 
 
 def _healthy(rows: Sequence[LayerDiagnosis], stream: Sequence[LayerDiagnosis]) -> str:

@@ -109,7 +109,9 @@ def _with_activation(
     parallel = perp = None
     if alive and c_w:
         parallel, perp = (c_w * chi for chi in _susceptibilities(a, row.kernel))
-    saturated = [s.saturated for s in slopes if s.saturated is not None]
+    half_flat = dead_expected(a, 1e-6) if slopes else 0.0  # the flat side of relu6 is no saturation
+    open_share = max(1.0 - half_flat, 1e-9)
+    saturated = [max(0.0, s.saturated - half_flat) / open_share for s in slopes if s.saturated is not None]
     return replace(
         row,
         activation=a.spec,

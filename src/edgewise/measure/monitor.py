@@ -6,6 +6,7 @@ import json
 import os
 import time
 from collections.abc import Mapping
+from operator import index
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from edgewise.errors import DataError, DomainError
-from edgewise.init.acceptance import accepted
+from edgewise.init.acceptance import accepted, call_arguments
 from edgewise.init.graph import ModelGraph
 from edgewise.measure.diagnose import assembled
 from edgewise.measure.diagnosis import Diagnosis
@@ -72,6 +73,10 @@ class Monitor:
         batch: as `diagnose` takes it. loss: what the model returned -> a scalar; it sees only the samples looked at, so
         that ``samples=None`` goes with a loss that closes over targets. Raises as `diagnose` does.
         """
+        try:
+            step = index(step)
+        except TypeError as error:
+            raise DomainError(f"step={step!r} given, expected a whole number; try step=0") from error
         if step % self.every:
             return None
         return self.look(step, batch, loss=loss)
@@ -117,6 +122,7 @@ def _first(batch: object, samples: int | None) -> object:
     """The first samples of every tensor that has as many as the first tensor of the batch."""
     if samples is None:
         return batch
+    call_arguments(batch)  # refuses what is no batch before it is cut
     values = batch.values() if isinstance(batch, Mapping) else batch if isinstance(batch, tuple | list) else [batch]
     size = next((v.shape[0] for v in values if isinstance(v, Tensor) and v.ndim), None)
 
@@ -147,6 +153,8 @@ def _read(path: Path) -> list[dict[str, Any]]:
     """The history in a file; a last line that a crash cut short is dropped, there and from the file."""
     if not path.exists():
         return []
+    if path.is_dir():
+        raise DataError(f"{path} is a folder, expected a file; try {path / 'monitor.jsonl'}")
     raw = path.read_bytes()
     whole = raw[: raw.rfind(b"\n") + 1]
     try:

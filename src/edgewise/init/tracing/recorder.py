@@ -112,7 +112,8 @@ class _Recorder:
         try:
             bound = inspect.signature(self._model.forward).bind(*args, **kwargs)
         except TypeError as error:
-            raise ModelError(f"the model does not take this batch: {error}") from None
+            takes = ", ".join(inspect.signature(self._model.forward).parameters)
+            raise ModelError(f"the model does not take this batch: {error}; its forward takes ({takes})") from None
         found: list[tuple[str, Tensor]] = []
         for name, value in bound.arguments.items():
             keyword = bound.signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD
