@@ -286,3 +286,10 @@ def test_truncated_normal_numbers_keep_their_standard_deviation() -> None:
     drawn = independent(torch.Size([100_000]), 0.3, "truncated", _seeded())
     assert float(drawn.std()) == pytest.approx(0.3, rel=_relative_error(100_000))
     assert float(drawn.abs().max()) < 0.3 * 2.2737
+
+
+def test_a_gain_that_is_no_number_is_refused_and_a_frozen_model_is_called_frozen() -> None:
+    model = nn.Sequential(nn.Linear(4, 4), nn.ReLU())
+    with pytest.raises(DomainError, match="gain='x' given, expected a number"):
+        ew.init.he_(model, gain="x")  # type: ignore[arg-type]
+    assert "is frozen: model.requires_grad_" in ew.init.he_(model.requires_grad_(False)).reason

@@ -297,3 +297,25 @@ def test_a_net_too_deep_for_its_activation_is_sent_to_tailor() -> None:
     assert not any("ew.tailor" in note for note in shallow.notes)
     deep = critical_(_chain("relu2", depth=50), generator=_seed())
     assert any("ew.tailor('relu2', depth=50)" in note for note in deep.notes)
+
+
+def test_what_is_no_mapping_says_nothing_of_what_feeds_a_layer() -> None:
+    with pytest.raises(ModelError, match="fed_by=3 given, expected a mapping"):
+        critical_(nn.Linear(2, 2), fed_by=3)  # type: ignore[arg-type]
+
+
+def test_a_mask_is_not_measured_as_if_it_were_a_layer() -> None:
+    class Masked(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.q, self.k, self.v = (nn.Linear(8, 8) for _ in range(3))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            mask = torch.full((5, 5), -math.inf).triu(1)
+            scores = self.q(x) @ self.k(x).transpose(1, 2) / 8**0.5 + mask * torch.ones_like(x[:, :5, :5])
+            return x + torch.softmax(scores.nan_to_num(nan=0.0, neginf=-math.inf), -1) @ self.v(x)
+
+    sample = torch.randn(16, 5, 8)
+    report = critical_(Masked(), sample, verify=True)
+    assert {"q", "k", "v"} <= {check.layer for check in report.checks}
+    assert all(math.isfinite(check.measured) for check in report.checks)

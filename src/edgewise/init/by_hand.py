@@ -22,6 +22,8 @@ def graph_by_hand(model: nn.Module, fed_by: Mapping[str, str]) -> ModelGraph:
     """
     if not fed_by:
         raise ModelError("fed_by={} given, expected a layer at least; try fed_by={'fc1': 'input', 'fc2': 'relu'}")
+    if not isinstance(fed_by, Mapping):
+        raise ModelError(f"fed_by={fed_by!r} given, expected a mapping; try fed_by={{'fc1': 'input', 'fc2': 'relu'}}")
     modules = dict(model.named_modules())
     nodes = [Node("input", "input")]
     before = "input"

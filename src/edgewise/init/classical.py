@@ -9,6 +9,7 @@ layer.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -215,7 +216,7 @@ def _initialise(model: nn.Module, sample: object, scheme: _Scheme, options: _Opt
     said = unwrapping(model)
     return InitReport(
         scheme=scheme.name,
-        reason=_summary(scheme, options.mode, records, len(aliases)),
+        reason=_summary(scheme, options.mode, records, len(aliases), fixed),
         parameters=tuple(
             records.get(name)
             or ParameterRecord(
@@ -249,7 +250,7 @@ class _Chooser:
         self.notes: dict[str, None] = {}
         self.all: _Chosen | None = None
         if options.gain is not None:
-            number = domain.one_positive("gain", float(options.gain))
+            number = domain.one_positive("gain", _float(options.gain))
             std = options.gain.bias_std if isinstance(options.gain, Gain) else 0.0
             self.all = _Chosen(number, std, "as given")
         elif options.activation is not None:
@@ -314,10 +315,21 @@ def _drawn(
     return _Drawn(value, std, weight.fan_in, f"{scheme.distribution}, variance gain**2/{fan:g} ({mode})")
 
 
-def _summary(scheme: _Scheme, mode: Mode, records: dict[str, ParameterRecord], total: int) -> str:
+def _float(gain: object) -> object:
+    return float(gain) if isinstance(gain, Gain) else gain
+
+
+def _summary(
+    scheme: _Scheme, mode: Mode, records: dict[str, ParameterRecord], total: int, fixed: Mapping[str, str]
+) -> str:
+    nothing = (
+        "what sums over its inputs is frozen: model.requires_grad_(True) first, if it is to be drawn"
+        if any("frozen" in why for why in fixed.values())
+        else "no layer of this model sums over its inputs"
+    )
     weights = [r for r in records.values() if r.fan_in is not None and r.c_w is not None and len(r.shape) > 1]
     gains = sorted({f"{math.sqrt(r.c_w):.4g}" for r in weights if r.c_w})
     shown = ", ".join(gains[:4]) + (f" and {len(gains) - 4} more" if len(gains) > 4 else "")
     return f"{scheme.name}, {mode}: {len(records)} of {total} parameters initialised" + (
-        f", sqrt(C_W) = {shown}" if gains else "; no layer of this model sums over its inputs"
+        f", sqrt(C_W) = {shown}" if gains else f"; {nothing}"
     )

@@ -78,7 +78,11 @@ def mean_square(tensor: Tensor) -> float:
 def checks(
     graph: ModelGraph, signals: Mapping[str, Signal], measured: Mapping[str, float], factors: Mapping[str, float]
 ) -> tuple[LayerCheck, ...]:
-    """Measured beside predicted for layers, norms, sums and the output, where the batch reached them."""
+    """Measured beside predicted for layers, norms, sums and the output, where the batch reached them.
+
+    Not for sums that only attention weights are made of: a mask's minus infinity is what they are meant to hold.
+    """
+    masks = _of_weights(graph)
     return tuple(
         LayerCheck(
             node.name,
@@ -88,8 +92,19 @@ def checks(
             factors.get(node.name, 1.0),
         )
         for node in graph.nodes
-        if node.kind in SHOWN and node.name in measured
+        if node.kind in SHOWN and node.name in measured and node.name not in masks
     )
+
+
+def _of_weights(graph: ModelGraph) -> set[str]:
+    """Sums whose numbers go nowhere but into a softmax."""
+    found: set[str] = set()
+    for node in reversed(graph.nodes):
+        after = graph.feeds(node.name)
+        through = node.kind in ("add", "scale", "reshape", "dropout", "unknown")
+        if through and after and all(n.kind == "weights" or n.name in found for n in after):
+            found.add(node.name)
+    return found
 
 
 def correct(model: nn.Module, graph: ModelGraph, wanted: Mapping[str, float], batch: object) -> dict[str, float]:
