@@ -160,6 +160,7 @@ def test_conditions_hold_in_random_networks() -> None:
     ("options", "message"),
     [
         ({"depth": 0}, "depth=0"),
+        ({"depth": 10**9}, "depth=1000000000 given, expected at most"),
         ({"depth": 10, "width": 1.5}, "width=1.5"),
         ({"depth": 10, "method": "magic"}, "method='magic'"),
         ({"depth": 10, "zeta": 1.0}, "zeta=1.0"),
@@ -182,6 +183,8 @@ def test_numbers_out_of_range_are_refused(options: dict[str, Any], message: str)
         ("selu", "tat", "slope of selu jumps"),
         ("gelu", "leaky", "half-lines"),
         ("relu2", "tat", "TAT has no solution"),
+        ("relu", "dks", "DKS has no solution for relu .*try method='leaky'"),
+        ("relu2", "dks", "DKS has no solution for relu2 .*try method='shift'"),
         ("0*x + 1", None, "no stretch straight enough"),
     ],
 )

@@ -21,6 +21,8 @@ ENOUGH = 0.998
 """The share of random networks that must survive. Set by training ReLU**2 and MRePU(2) at depth 100, width 128 (Adam,
 300 steps on digits, two seeds a rate): from here on none was lost at 1e-4 and 3e-4, below 0.99 some were."""
 USUAL_WIDTH = 128
+MOST = 100_000
+"""Layers, or units a layer, beyond which float64 slopes of one layer, zeta**(1/depth), say nothing more."""
 
 
 def tailor(
@@ -148,6 +150,8 @@ def _check(depth: object, width: object, method: object, zeta: object, tau: obje
     for name, count in (("depth", depth), ("width", 1 if width is None else width)):
         if isinstance(count, bool) or not isinstance(count, int) or count < 1:
             raise DomainError(f"{name}={count!r} given, expected an integer >= 1; try {name}=100")
+        if count > MOST:
+            raise DomainError(f"{name}={count!r} given, expected at most {MOST}; try {name}=1000")
     if method is not None and method not in get_args(Method):
         raise DomainError(f"method={method!r} given, expected one of {', '.join(get_args(Method))}; try method=None")
     ranges = (
@@ -166,7 +170,8 @@ def _check(depth: object, width: object, method: object, zeta: object, tau: obje
 def _nothing(a: Activation, method: Method | None, zeta: float | None, depth: int) -> str:
     if method == "dks":
         target = "any slope" if zeta is None else f"zeta={zeta:g}"
-        return f"DKS has no solution for {a.spec} at depth {depth} and {target}; try method='shift'"
+        other = "leaky" if is_rectifier(a) else "shift"
+        return f"DKS has no solution for {a.spec} at depth {depth} and {target}; try method={other!r}"
     if method == "tat":
         return f"TAT has no solution for {a.spec} at depth {depth}; try method='dks' or a smaller tau"
     if a.homogeneity == 1.0:
