@@ -156,3 +156,9 @@ def test_errors_are_one_line(arguments: tuple[str, ...], told: str) -> None:
     assert result.exit_code == 2
     assert told in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+def test_a_module_that_is_not_here_is_looked_for_elsewhere() -> None:
+    result = CliRunner().invoke(main, ["diagnose", "no_such_module_here:build", "--batch", "4x4"])
+    assert result.exit_code == 2
+    assert "run this where no_such_module_here.py is" in result.stderr

@@ -280,3 +280,12 @@ def test_a_report_says_it_in_a_terminal_and_as_json() -> None:
     assert "2 activations replaced by mrepu(p=2)" in text
     assert report.to_dict()["changes"][0] == {"names": ["act"], "how": "attribute", "was": "relu", "now": "mrepu(p=2)"}
     assert len(report) == 2
+
+
+def test_what_the_user_gave_and_fails_is_named() -> None:
+    model = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
+    with pytest.raises(ModelError, match=r"the predicate stopped at 'the model itself' with TypeError.*called with the"):
+        ew.swap_(model, lambda name: True, "gelu")  # type: ignore[arg-type,misc]
+    with pytest.raises(ModelError, match="what `to` calls stopped with ZeroDivisionError"):
+        ew.swap_(model, nn.ReLU, lambda: 1 / 0)
+    assert isinstance(model[1], nn.ReLU)

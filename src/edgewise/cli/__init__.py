@@ -30,6 +30,7 @@ def main() -> None:
     Start here:
       edgewise report gelu          everything about one activation, as one HTML page (about a minute)
       edgewise analyze "tanh(x)"    the theory alone, in the terminal (about a second)
+      edgewise diagnose net:build --batch 64x784    why the model that net.py builds does not train
     """
     # unless told otherwise before torch is imported, its OpenMP threads spin while they wait; on a machine that is busy
     # with something else too, that made training 15 times slower

@@ -33,7 +33,9 @@ def named_object(name: str) -> Any:
     try:
         found: Any = importlib.import_module(module)
     except Exception as error:
-        raise ModelError(f"importing {module} stopped with {_told(error)}") from error
+        missing = isinstance(error, ModuleNotFoundError) and error.name == module.partition(".")[0]
+        hint = f"; run this where {error.name}.py is" if missing and isinstance(error, ModuleNotFoundError) else ""
+        raise ModelError(f"importing {module} stopped with {_told(error)}{hint}") from error
     for part in attribute.split("."):
         if not hasattr(found, part):
             import difflib

@@ -58,6 +58,8 @@ def _made(factory: object) -> nn.Module | None:
                 f"{factory.__name__}() cannot be made without arguments ({error}); give lambda: {factory.__name__}(...)"
             ) from error
         return None
+    except Exception as error:
+        raise ModelError(f"what `to` calls stopped with {type(error).__name__}: {error}") from error
     return made if isinstance(made, nn.Module) else None
 
 

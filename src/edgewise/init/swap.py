@@ -132,7 +132,13 @@ class _Wanted:
         if self.types:
             return isinstance(module, self.types)
         if self.predicate is not None:
-            return bool(self.predicate(name, module))
+            try:
+                return bool(self.predicate(name, module))
+            except Exception as error:
+                raise ModelError(
+                    f"the predicate stopped at {name or 'the model itself'!r} with {type(error).__name__}: {error}; "
+                    "it is called with the name of a module and the module"
+                ) from error
         if layer is None or layer.activation is None:
             return False
         return (

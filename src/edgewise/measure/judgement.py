@@ -137,7 +137,7 @@ def _shallow(rows: Sequence[LayerDiagnosis]) -> str:
     """Too few layers for a verdict on depth; what they do to the signal is said all the same."""
     count = sum(row.activation is not None for row in rows)
     if not count:
-        return "No activation: there is nothing that depth could harm"
+        return "No activation was found: the model is linear"
     said = f"Too shallow to say what depth does: {count} layer{'s' if count > 1 else ''} with an activation"
     first, last = rows[0].kernel, rows[-1].kernel
     if 0.0 < first < math.inf and 0.0 < last < math.inf and not 1.0 / DECADE <= last / first <= DECADE:
