@@ -284,7 +284,7 @@ def test_a_report_says_it_in_a_terminal_and_as_json() -> None:
 
 def test_what_the_user_gave_and_fails_is_named() -> None:
     model = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
-    with pytest.raises(ModelError, match=r"the predicate stopped at 'the model itself' with TypeError.*called with the"):
+    with pytest.raises(ModelError, match=r"the predicate stopped at 'the model itself' with TypeError.*called with"):
         ew.swap_(model, lambda name: True, "gelu")  # type: ignore[arg-type,misc]
     with pytest.raises(ModelError, match="what `to` calls stopped with ZeroDivisionError"):
         ew.swap_(model, nn.ReLU, lambda: 1 / 0)
