@@ -91,7 +91,7 @@ def test_dks_sends_unrelated_inputs_to_unrelated_outputs() -> None:
     assert abs(float(ew.theory.kernel_pair(made, 1.0, 0.0, 1.0))) < 1e-12
 
 
-@pytest.mark.parametrize("spec", ["relu", "leaky_relu", "abs", "relu2", "repu(p=3)", "hardtanh", "relu6"])
+@pytest.mark.parametrize("spec", ["relu2", "repu(p=3)", "hardtanh", "relu6"])
 def test_dks_has_no_solution_for_these(spec: str) -> None:
     with pytest.raises(TailoringError, match="DKS has no solution"):
         ew.tailor(spec, depth=50, method="dks")
@@ -123,6 +123,29 @@ def test_the_leaky_form_takes_unrelated_inputs_to_c0() -> None:
     for _ in range(60):
         c = float(ew.theory.kernel_pair(made, 1.0, c, 1.0))
     assert c == pytest.approx(0.9, abs=1e-9)
+
+
+@pytest.mark.parametrize("depth", [2, 30, 1000])
+def test_dks_conditions_hold_for_a_rectifier_whose_slope_is_free(depth: int) -> None:
+    made = ew.tailor("relu", depth=depth, method="dks", zeta=1.5)
+    slope = made.tailoring.base.parameters["a"]
+    assert 0.0 < slope < 1.0
+    gamma, delta = made.tailoring.gamma, made.tailoring.delta
+    with mp.workdps(30):  # moments of slopes 1 and s: <sigma**2>, <sigma> = <z sigma'>, <sigma'**2>
+        s = mp.mpf(slope)
+        square, mean = (1 + s**2) / 2, (1 - s) / mp.sqrt(2 * mp.pi)
+        assert abs(mean + delta) < 1e-15
+        assert abs(gamma**2 * (square + 2 * delta * mean + delta**2) - 1) < 1e-14
+        assert abs(gamma**2 * (square + delta * mean) - 1) < 1e-14
+        assert abs(gamma**2 * square - mp.mpf(1.5) ** (mp.mpf(1) / depth)) < 1e-13
+    assert not made.tailoring.missed
+    assert float(ew.theory.chi_parallel(made, 1.0)) == pytest.approx(1.0, abs=1e-13)
+
+
+def test_one_layer_of_any_rectifier_is_too_straight_for_dks() -> None:
+    """ReLU's own centred slope is pi/(pi - 1) = 1.467 a layer."""
+    with pytest.raises(TailoringError, match="DKS has no solution for relu at depth 1"):
+        ew.tailor("relu", depth=1, method="dks", zeta=1.5)
 
 
 @pytest.mark.parametrize("slope", [0.0, 0.3, 0.9, 1.0, -1.0])
@@ -183,7 +206,6 @@ def test_numbers_out_of_range_are_refused(options: dict[str, Any], message: str)
         ("selu", "tat", "slope of selu jumps"),
         ("gelu", "leaky", "half-lines"),
         ("relu2", "tat", "TAT has no solution"),
-        ("relu", "dks", "DKS has no solution for relu .*try method='leaky'"),
         ("relu2", "dks", "DKS has no solution for relu2 .*try method='shift'"),
         ("0*x + 1", None, "no stretch straight enough"),
     ],

@@ -10,7 +10,7 @@ from edgewise.activations import Activation, activation
 from edgewise.errors import DomainError, TailoringError
 from edgewise.tailor import candidates as make
 from edgewise.tailor.explanation import conditions, reason
-from edgewise.tailor.leaky import leaky
+from edgewise.tailor.leaky import centred_leaky, leaky
 from edgewise.tailor.rounding import rounding, said_of_rounding
 from edgewise.tailor.subnetworks import Stack
 from edgewise.tailor.tailored import Candidate, Method, Tailored, Tailoring, made
@@ -41,7 +41,8 @@ def tailor(
 
     depth: activations on the longest path. width: units a layer, 128 unless given: finite width decides how nonlinear
         a deep network may be.
-    method: "dks" (mean 0, variance 1, chi_parallel = 1, chi_perp = zeta**(1/depth)); "tat" (chi_parallel = chi_perp =
+    method: "dks" (mean 0, variance 1, chi_parallel = 1, chi_perp = zeta**(1/depth); a rectifier's slope below 0 is
+        free for it); "tat" (chi_parallel = chi_perp =
         1, <sigma~**2> = 1, <sigma~''**2> = tau/depth; smooth sigma); "leaky" (a leaky ReLU in the place of a rectifier,
         the network's correlation map taking 0 to c0); "shift" (mean 0, variance 1, and as near to DKS as it gets).
         None: "leaky" for rectifiers, else "dks", and "shift" where DKS has no solution.
@@ -64,6 +65,12 @@ def tailor(
         _refuse_unless_rectifier(sigma)
         base, transform = leaky(stack, c0)
         found: list[make.Found] = [("leaky", c0, transform)]
+    elif chosen == "dks" and is_rectifier(sigma):
+        exact = centred_leaky(stack, ZETAS[0] if zeta is None else float(zeta))
+        if exact is None:
+            raise TailoringError(_nothing(sigma, chosen, zeta, depth))
+        base, transform = exact
+        found = [("dks", ZETAS[0] if zeta is None else float(zeta), transform)]
     elif chosen == "tat":
         found = _tat(sigma, stack, tau)
         if not found:

@@ -58,11 +58,12 @@ def reason(
 ) -> str:
     """Which candidate was taken and why."""
     name = given.spec
+    rectified = given.homogeneity == 1.0
     share = best.survival.share
     networks = f"random networks of depth {depth} and width {width}"
     if best.method == "leaky":
-        text = f"{name} is made of two half-lines, for which DKS has no solution: TAT's leaky form puts a leaky ReLU "
-        text += "in its place, "
+        text = f"{name} is made of two half-lines, which no shift and scale can tailor: TAT's leaky form puts a leaky "
+        text += "ReLU in its place, "
         if missed:
             return text + (
                 f"here ReLU itself: it takes the correlation of unrelated inputs to {missed[0].found:.3g} only, short "
@@ -72,7 +73,8 @@ def reason(
     if best.method == "tat":
         text = f"TAT solves for {name}: χ∥ = χ⊥ = 1, the curvature of the whole network {best.zeta:g}"
     elif best.method == "dks":
-        text = f"DKS solves for {name}: mean 0, variance 1, χ∥ = 1, the slope of the whole network {best.zeta:g}"
+        taken = f"a leaky ReLU in the place of {name}" if rectified else name
+        text = f"DKS solves for {taken}: mean 0, variance 1, χ∥ = 1, the slope of the whole network {best.zeta:g}"
     else:
         text = (
             f"DKS has no solution for {name}: as a substitute mean 0 and variance 1 are met and χ∥ = "
