@@ -10,7 +10,6 @@ from edgewise.activations import Activation
 from edgewise.tailor.leaky import correlation_map
 from edgewise.tailor.moments import moments
 from edgewise.tailor.subnetworks import Stack
-from edgewise.tailor.survival import FAR
 from edgewise.tailor.tailored import Candidate, Condition
 
 MET = 1e-8
@@ -82,20 +81,19 @@ def reason(
             f"{stack.slope(best.parallel):.4g} from the first layer to the last"
         )
     if share < enough:
-        return text + f"; even so only {100 * share:.4g} % of {networks} carry a signal through"
-    text += f"; {100 * share:.4g} % of {networks} carry a signal through, forward and backward"
+        return text + f"; even so only {_percent(share)} of {networks} carry a signal through"
+    text += f"; {_percent(share)} of {networks} carry a signal through, forward and backward"
     larger = [c for c in ranking if c.zeta > best.zeta]
     if larger:
         nearest = max((c for c in larger), key=lambda c: (c.zeta == min(o.zeta for o in larger), c.survival.share))
-        text += f" (with slope {nearest.zeta:g} it would be {100 * nearest.survival.share:.0f} %)"
+        text += (
+            f" (at slope {nearest.zeta:g} {_percent(nearest.survival.share)}, less than the {_percent(enough)} wanted)"
+        )
     rivals = [c for c in ranking if c.zeta == best.zeta and c is not best]
     if rivals:
-        others = ", ".join(f"β = {c.beta:.4g}: {_merits(c)}" for c in rivals)
-        text += f"; of {len(rivals) + 1} solutions β = {best.beta:.4g} was taken: {_merits(best)} (others: {others})"
+        text += f"; of {len(rivals) + 1} solutions the one at β = {best.beta:.4g} lasts best"
     return text
 
 
-def _merits(c: Candidate) -> str:
-    s = c.survival
-    shares = f"{100 * s.share:.0f} % survive, {100 * s.far:.0f} % from K = {FAR:g}"
-    return f"{shares}, dχ∥/dK = {c.parallel_slope:.3g}"
+def _percent(share: float) -> str:
+    return f"{100.0 * share:.1f} %"
