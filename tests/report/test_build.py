@@ -192,7 +192,7 @@ def test_ctrl_c_in_the_terminal_leaves_valid_files(tmp_path: Path) -> None:
     while time.monotonic() < deadline and not (tmp_path / "r" / "figures").exists():
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=120)
+    _, told = process.communicate(timeout=300)  # it still draws what it has
     assert process.returncode == 130
     assert "Traceback" not in told
     assert told.rstrip().endswith("edgewise: interrupted")
