@@ -17,6 +17,7 @@ from edgewise.init.acceptance import accepted, unwrapping
 from edgewise.init.book import Fill
 from edgewise.init.by_hand import graph_by_hand
 from edgewise.init.graph import ModelGraph, Node
+from edgewise.init.layers import kept
 from edgewise.init.plan import Inputs, Norms, Plan
 from edgewise.init.propagation import propagate
 from edgewise.init.report import InitReport, LayerCheck, ParameterRecord
@@ -87,7 +88,7 @@ def critical_(
     graph = (
         graph_by_hand(inner, fed_by) if fed_by is not None else trace(inner, sample if sample is not None else batch)
     )
-    untouched = _untouched(inner)
+    untouched = kept(inner)
     data = Inputs(size, measuring.inputs(inner, sample) if sample is not None else {})
     about_data = _about_data(data, graph)
 
@@ -142,22 +143,6 @@ def _batch_to_measure(sample: object, verify: object, correct: bool) -> object:
             raise DomainError("verify=True given without a sample; try verify=batch")
         return sample
     return verify
-
-
-def _untouched(model: nn.Module) -> dict[str, str]:
-    """Parameters that must keep their values, by first name: frozen ones, and tables that embeddings look up."""
-    first = apply.first_names(model)
-    found = {
-        name: "frozen (requires_grad=False)"
-        for name, (parameter, _) in apply.parameters(model).items()
-        if not parameter.requires_grad
-    }
-    for path, module in model.named_modules():
-        if isinstance(module, nn.Embedding | nn.EmbeddingBag):
-            name = first.get(f"{path}.weight" if path else "weight")
-            if name is not None and name not in found:
-                found[name] = "an embedding: each row is looked up, not summed, so it (and what is tied to it) is left"
-    return found
 
 
 def _values(

@@ -79,8 +79,8 @@ def left_alone(model: nn.Module, drawn: Mapping[str, object]) -> dict[str, str]:
     return found
 
 
-def untouchable(model: nn.Module) -> dict[str, str]:
-    """Parameters that must keep their values whatever layer uses them, by first name: frozen ones and embeddings."""
+def kept(model: nn.Module) -> dict[str, str]:
+    """Parameters that every initialisation leaves, by first name: frozen ones, and tables that embeddings look up."""
     names = apply.first_names(model)
     found = {
         name: "frozen (requires_grad=False)"
@@ -89,9 +89,19 @@ def untouchable(model: nn.Module) -> dict[str, str]:
     }
     for path, module in model.named_modules():
         if isinstance(module, nn.Embedding | nn.EmbeddingBag):
-            name = names[f"{path}.weight" if path else "weight"]
-            found.setdefault(name, "an embedding, whose rows are looked up and not summed (or tied to one)")
-        elif isinstance(module, nn.RNNBase | nn.RNNCellBase):
+            name = names.get(f"{path}.weight" if path else "weight")
+            if name is not None:  # None: computed by a parametrisation
+                found.setdefault(
+                    name, "an embedding: each row is looked up, not summed, so it (and what is tied to it) is left"
+                )
+    return found
+
+
+def untouchable(model: nn.Module) -> dict[str, str]:
+    """What the classical schemes leave whatever layer uses it: `kept`, and recurrent layers."""
+    names, found = apply.first_names(model), kept(model)
+    for path, module in model.named_modules():
+        if isinstance(module, nn.RNNBase | nn.RNNCellBase):
             for local, _ in module.named_parameters(recurse=False):
                 name = names[f"{path}.{local}" if path else local]
                 found.setdefault(name, f"recurrent ({type(module).__name__}): its gates have a theory of their own")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -96,20 +95,12 @@ class InitReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain JSON types; a number that is not finite is None."""
-        plain: dict[str, Any] = _plain(self)
+        from edgewise.measure.jsonable import jsonable  # its package reads models, and so imports this one
+
+        plain: dict[str, Any] = jsonable(asdict(self))
         return plain
 
     def __rich__(self) -> RenderableType:
         from edgewise.init.report_view import panel
 
         return panel(self)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value
