@@ -26,11 +26,12 @@ RANK = {
     "models": 3,
     "construct": 3,
     "train": 4,
-    "studies": 5,
-    "report": 6,
-    "doctor": 6,
-    "cli": 7,
-    "__main__": 8,
+    "pinn": 5,
+    "studies": 6,
+    "report": 7,
+    "doctor": 7,
+    "cli": 8,
+    "__main__": 9,
 }
 """The layers of the design, lowest first: a room may import from its own layer or a lower one."""
 

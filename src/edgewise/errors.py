@@ -66,3 +66,11 @@ class TailoringError(EdgewiseError):
 
 class ConstructionError(EdgewiseError, ValueError):
     """No network can be built that equals or approximates what was given."""
+
+
+class TrainingError(EdgewiseError, ValueError):
+    """What was asked of a training run cannot be done with this problem or these settings."""
+
+
+class CheckpointError(EdgewiseError, OSError):
+    """A checkpoint is damaged, or belongs to a run with other settings."""
