@@ -47,7 +47,11 @@ def test_traced_model_is_the_model(family: str) -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("activation", ["relu", "mrepu(p=2)", "x*sigmoid(1.5*x)", torch.tanh, nn.SiLU()], ids=["relu", "mrepu", "formula", "function", "module"])
+@pytest.mark.parametrize(
+    "activation",
+    ["relu", "mrepu(p=2)", "x*sigmoid(1.5*x)", torch.tanh, nn.SiLU()],
+    ids=["relu", "mrepu", "formula", "function", "module"],
+)
 def test_any_activation_in_every_place_and_a_gradient_at_every_parameter(family: str, activation: object) -> None:
     model, batch, _ = _made(family, activation)
     places = [module for module in model.modules() if isinstance(module, ew.nn.Elementwise)]
