@@ -15,6 +15,7 @@ import edgewise
 SOURCE = Path(edgewise.__file__).parent
 RANK = {
     "errors": 0,
+    "files": 0,
     "activations": 1,
     "nn": 1,
     "testing": 2,
