@@ -206,10 +206,18 @@ def forward(activation: Elementwise, parameters: Parameters, inputs: Tensor) -> 
 
 def forward_layers(activation: Elementwise, layers: Sequence[Tensor], inputs: Tensor) -> Tensor:
     """`forward` for the tensors of `Parameters.layers`."""
+    return preactivations(activation, layers, inputs)[-1]
+
+
+def preactivations(activation: Elementwise, layers: Sequence[Tensor], inputs: Tensor) -> tuple[Tensor, ...]:
+    """z of every layer, [member, example, unit], the last being the outputs; differentiable.
+
+    layers: as from `Parameters.layers`; inputs: [member, example, feature], or [example, feature] fed to all.
+    """
     depth = len(layers) // 2
     weights, biases = layers[:depth], layers[depth:]
     x = inputs.expand(weights[0].shape[0], -1, -1) if inputs.dim() == 2 else inputs
-    z = torch.baddbmm(biases[0], x, weights[0])
+    z = [torch.baddbmm(biases[0], x, weights[0])]
     for weight, bias in zip(weights[1:], biases[1:], strict=True):
-        z = torch.baddbmm(bias, activation(z), weight)
-    return z
+        z.append(torch.baddbmm(bias, activation(z[-1]), weight))
+    return tuple(z)

@@ -1,0 +1,52 @@
+"""What networks are trained to lower, one number a member, each with its slope in closed form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from edgewise.errors import DomainError
+
+MemberLoss = Callable[[Tensor, Tensor], Tensor]
+"""(outputs [member, example, output], targets) -> [member], differentiable; no member looks at another."""
+Loss = Literal["cross_entropy", "mse"] | MemberLoss
+
+
+def member_losses(loss: Loss, outputs: Tensor, targets: Tensor) -> Tensor:
+    """The loss of each member, [member], differentiable.
+
+    outputs: [member, example, output]. targets: of "cross_entropy" the classes, int64 [member, example], of "mse" the
+    values, [member, example, output], of a callable what it takes; without the member axis they are the same for all.
+    "cross_entropy" is the mean over examples, "mse" the mean of squares over examples and outputs.
+    Raises DomainError for another name.
+    """
+    if callable(loss):
+        return loss(outputs, targets)
+    if loss == "cross_entropy":
+        labels = targets.expand(outputs.shape[:2])
+        return functional.cross_entropy(outputs.mT, labels, reduction="none").mean(1)
+    if loss == "mse":
+        return (outputs - targets).square().mean((1, 2))
+    raise DomainError(f'loss={loss!r} given, expected "cross_entropy", "mse" or a callable (outputs, targets)')
+
+
+def losses_and_slopes(loss: Loss, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """`member_losses` and the derivative of each with respect to its outputs; the outputs may be overwritten."""
+    if loss == "cross_entropy":
+        labels = targets.expand(outputs.shape[:2])[..., None]
+        logs = functional.log_softmax(outputs, 2)
+        losses = logs.gather(2, labels).mean((1, 2)).neg_()
+        slope = logs.exp_().scatter_add_(2, labels, torch.full_like(labels, -1.0, dtype=logs.dtype))
+        return losses, slope.div_(outputs.shape[1])
+    if loss == "mse":
+        off = outputs - targets
+        return off.square().mean((1, 2)), off.mul_(2.0 / (off.shape[1] * off.shape[2]))
+    with torch.enable_grad():
+        leaf = outputs.detach().requires_grad_(True)
+        losses = member_losses(loss, leaf, targets)
+        (slope,) = torch.autograd.grad(losses.sum(), leaf)
+    return losses.detach(), slope

@@ -1,0 +1,109 @@
+"""Gradients by hand are autograd's, whatever the activation and the loss, and members do not meet in them."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+import edgewise as ew
+from edgewise.errors import DomainError
+from edgewise.train import Initial, Member, Shape, initialise
+from edgewise.train.ensemble import forward_layers, preactivations
+from edgewise.train.gradients import loss_and_gradients
+from edgewise.train.losses import member_losses
+
+SHAPE = Shape(inputs=6, width=8, depth=4, outputs=3)
+CRITICAL = Initial(c_w=1.0, c_b=0.1, first_c_w=1.0, first_c_b=0.2, last_c_w=0.5, last_c_b=0.3)
+MEMBERS = 7
+
+
+def layers(seeds=range(MEMBERS)) -> list[Tensor]:
+    members = [Member(seed, 0.1, CRITICAL) for seed in seeds]
+    return [t.clone() for t in initialise(SHAPE, members, dtype=torch.float64).layers()]
+
+
+def batch(loss) -> tuple[Tensor, Tensor]:
+    g = torch.Generator().manual_seed(3)
+    inputs = torch.randn(MEMBERS, 11, SHAPE.inputs, generator=g, dtype=torch.float64)
+    if loss == "cross_entropy":
+        return inputs, torch.randint(0, SHAPE.outputs, (MEMBERS, 11), generator=g)
+    return inputs, torch.randn(MEMBERS, 11, SHAPE.outputs, generator=g, dtype=torch.float64)
+
+
+def quartic(outputs: Tensor, targets: Tensor) -> Tensor:
+    return (outputs - targets).pow(4).mean((1, 2))
+
+
+def by_autograd(activation, tensors, inputs, targets, loss) -> tuple[Tensor, tuple[Tensor, ...]]:
+    leaves = [t.detach().requires_grad_(True) for t in tensors]
+    losses = member_losses(loss, forward_layers(activation, leaves, inputs), targets)
+    return losses.detach(), torch.autograd.grad(losses.sum(), leaves)
+
+
+def same(ours, theirs) -> None:
+    """To rounding: sums of at most 11 x 8 products, five matrices deep."""
+    for mine, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(mine, other, rtol=1e-12, atol=1e-14 * float(other.abs().max()))
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "mse", quartic])
+@pytest.mark.parametrize(
+    "activation",
+    [ew.activation(s) for s in ("relu", "tanh", "mrepu(p=2)", "gelu", "helu", "elu", "x*sigmoid(1.5*x)")] + [torch.sin],
+    ids=lambda a: getattr(a, "spec", "callable"),
+)
+def test_gradients_are_those_of_autograd(activation, loss):
+    tensors, (inputs, targets) = layers(), batch(loss)
+    losses, gradients = loss_and_gradients(activation, tensors, inputs, targets, loss)
+    expected, wanted = by_autograd(activation, tensors, inputs, targets, loss)
+    torch.testing.assert_close(losses, expected, rtol=1e-14, atol=0.0)
+    same(gradients, wanted)
+
+
+def test_inputs_and_targets_may_be_shared_by_all():
+    tensors, (inputs, targets) = layers(), batch("cross_entropy")
+    a = ew.activation("tanh")
+    shared = loss_and_gradients(a, tensors, inputs[0], targets[0])
+    repeated = loss_and_gradients(a, tensors, inputs[:1].expand_as(inputs), targets[:1].expand_as(targets))
+    assert torch.equal(shared[0], repeated[0])
+    same(shared[1], repeated[1])
+
+
+def test_gradients_are_written_where_told():
+    tensors, (inputs, targets) = layers(), batch("mse")
+    a = ew.activation("tanh")
+    room = tuple(torch.full_like(t, torch.nan) for t in tensors)
+    _, gradients = loss_and_gradients(a, tensors, inputs, targets, "mse", out=room)
+    assert all(mine is given for mine, given in zip(gradients, room, strict=True))
+    same(room, loss_and_gradients(a, tensors, inputs, targets, "mse")[1])
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "mse"])
+def test_a_member_of_infinite_weights_changes_nobody(loss):
+    tensors, (inputs, targets) = layers(), batch(loss)
+    a = ew.activation("relu")
+    before = loss_and_gradients(a, tensors, inputs, targets, loss)
+    tensors[1][2] = torch.inf
+    losses, gradients = loss_and_gradients(a, tensors, inputs, targets, loss)
+    others = [0, 1, 3, 4, 5, 6]
+    assert not torch.isfinite(losses[2])
+    assert torch.equal(losses[others], before[0][others])
+    for mine, other in zip(gradients, before[1], strict=True):
+        assert torch.equal(mine[others], other[others])
+
+
+def test_preactivations_are_those_of_every_layer():
+    tensors, (inputs, _) = layers(), batch("mse")
+    a = ew.activation("tanh")
+    z = preactivations(a, tensors, inputs)
+    assert [tuple(t.shape) for t in z] == [(MEMBERS, 11, n) for n in (8, 8, 8, 8, 3)]
+    expected = torch.tanh(z[1]) @ tensors[2] + tensors[5 + 2]
+    torch.testing.assert_close(z[2], expected, rtol=1e-13, atol=1e-14)
+    assert torch.equal(z[-1], forward_layers(a, tensors, inputs))
+
+
+def test_an_unknown_loss_is_refused_in_one_line():
+    tensors, (inputs, targets) = layers(), batch("mse")
+    with pytest.raises(DomainError, match="loss='hinge' given"):
+        loss_and_gradients(ew.activation("tanh"), tensors, inputs, targets, "hinge")
