@@ -1,5 +1,22 @@
-"""Studies: settings, run, and what was measured, one file a question."""
+"""Studies: settings, run, and what was measured, one file a question; a paper's claims as a folder of parts."""
 
+from edgewise.studies.claim import Check, Claim
+from edgewise.studies.registry import studies, study
+from edgewise.studies.result import StudyResult
+from edgewise.studies.study import Context, Part, Study, reproduce
 from edgewise.studies.trainability import Run, Trainability, trainability
 
-__all__ = ["Run", "Trainability", "trainability"]
+__all__ = [
+    "Check",
+    "Claim",
+    "Context",
+    "Part",
+    "Run",
+    "Study",
+    "StudyResult",
+    "Trainability",
+    "reproduce",
+    "studies",
+    "study",
+    "trainability",
+]
