@@ -1,20 +1,50 @@
-"""Training many networks at once."""
+"""Training many networks at once: one loop that minimises anything, and ensembles of plain networks on top of it."""
 
 from edgewise.train.adam import Adam
 from edgewise.train.ensemble import Initial, Member, Parameters, Shape, forward, initialise
+from edgewise.train.loop import minimise
+from edgewise.train.mlp_ensemble import MLPEnsemble
+from edgewise.train.problem import Problem
+from edgewise.train.records import (
+    Look,
+    Recorder,
+    batch_losses,
+    empirical_kernels,
+    gradient_norms,
+    outputs,
+    parameter_norms,
+)
+from edgewise.train.run import Run
+from edgewise.train.schedules import Constant, Linear, OneCycle, Step, WarmupCosine
 from edgewise.train.sgd import SGD
 from edgewise.train.training import Training, accuracy, train
 
 __all__ = [
     "SGD",
     "Adam",
+    "Constant",
     "Initial",
+    "Linear",
+    "Look",
+    "MLPEnsemble",
     "Member",
+    "OneCycle",
     "Parameters",
+    "Problem",
+    "Recorder",
+    "Run",
     "Shape",
+    "Step",
     "Training",
+    "WarmupCosine",
     "accuracy",
+    "batch_losses",
+    "empirical_kernels",
     "forward",
+    "gradient_norms",
     "initialise",
+    "minimise",
+    "outputs",
+    "parameter_norms",
     "train",
 ]

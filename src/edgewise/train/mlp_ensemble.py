@@ -1,0 +1,87 @@
+"""M plain networks and the data they learn, as a problem for the training loop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from edgewise.data.dataset import Split
+from edgewise.errors import DomainError
+from edgewise.train.ensemble import Elementwise, Member, Parameters, Shape, initialise, preactivations, rates
+from edgewise.train.losses import Loss, member_losses
+from edgewise.train.order import Order
+from edgewise.train.problem import Problem
+
+
+class MLPEnsemble(Problem):
+    """M plain networks of one shape, each passing through the data in its own seed's order, in batches of `batch`.
+
+    The parameters are trained in place. loss: "cross_entropy", "mse" or a callable of the outputs [member, example,
+    output] and the targets [member, example, ...] that gives [member].
+    """
+
+    def __init__(
+        self, activation: Elementwise, parameters: Parameters, members: Sequence[Member], data: Split, *, batch: int,
+        loss: Loss = "cross_entropy",
+    ) -> None:  # fmt: skip
+        if not 1 <= batch <= len(data):
+            raise DomainError(f"batch={batch} given, expected 1 <= batch <= {len(data)}, the number of examples")
+        like = parameters.first
+        self.activation, self.loss = activation, loss
+        self._layers = tuple(t.detach().requires_grad_(True) for t in parameters.layers())
+        self._inputs = data.inputs.to(device=like.device, dtype=like.dtype)
+        targets = data.labels.to(like.device)
+        self._targets = targets.to(like.dtype) if targets.is_floating_point() else targets
+        self._order = Order([m.seed for m in members], len(data), batch, like.device)
+        self.members = len(members)
+
+    @classmethod
+    def drawn(
+        cls, activation: Elementwise, shape: Shape, members: Sequence[Member], data: Split, *, batch: int,
+        loss: Loss = "cross_entropy", dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu",
+    ) -> MLPEnsemble:  # fmt: skip
+        """Networks with every member's own random weights."""
+        return cls(
+            activation, initialise(shape, members, dtype=dtype, device=device), members, data, batch=batch, loss=loss
+        )
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        """All weights, input to output, then all biases; see `Parameters.layers`."""
+        return self._layers
+
+    def losses(self, step: int) -> Tensor:
+        """Of the batch of that step, [member]."""
+        inputs, targets = self.batch(step)
+        return member_losses(self.loss, preactivations(self.activation, self._layers, inputs)[-1], targets)
+
+    def batch(self, step: int) -> tuple[Tensor, Tensor]:
+        """The inputs [member, example, feature] and targets [member, example, ...] of a step."""
+        rows = self._order.rows(step)
+        return self._inputs[rows], self._targets[rows]
+
+    def select(self, members: Tensor) -> MLPEnsemble:
+        """A copy with these members alone, by index."""
+        chosen = type(self).__new__(type(self))
+        chosen.__dict__.update(self.__dict__)
+        chosen._layers = tuple(t.detach()[members].requires_grad_(True) for t in self._layers)
+        chosen._order = self._order.select(members)
+        chosen.members = len(members)
+        return chosen
+
+    def preactivations(self, probe: Tensor) -> tuple[Tensor, ...]:
+        """z of every layer, [member, example, unit], the output last, for a probe [example, feature] fed to all."""
+        like = self._layers[0]
+        layers = [t.detach() for t in self._layers]
+        return preactivations(self.activation, layers, probe.to(device=like.device, dtype=like.dtype))
+
+    def settings(self) -> dict[str, Any]:
+        """What it is, as JSON values."""
+        return {"activation": str(getattr(self.activation, "spec", self.activation)), "loss": str(self.loss)}
+
+
+def layer_rates(shape: Shape, members: Sequence[Member], parameters: Parameters) -> tuple[Tensor, ...]:
+    """Every member's learning rate for each of its layers, as `minimise` takes them."""
+    return rates(shape, members, parameters).layers()
