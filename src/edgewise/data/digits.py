@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from edgewise.data.dataset import DataSet, Split
+from edgewise.data.stratified import stratified
 from edgewise.errors import DataError, DomainError
 
 _SHAPE, _CLASSES, _BRIGHTEST = (1797, 64), 10, 16.0
@@ -28,7 +29,7 @@ def digits(*, validation: float = 0.15, test: float = 0.25, seed: int = 0) -> Da
             "try validation=0.15, test=0.25"
         )
     inputs, labels = _load()
-    parts = _stratified(labels, (validation, test), torch.Generator().manual_seed(seed))
+    parts = stratified(labels, (validation, test), torch.Generator().manual_seed(seed))
     held_out, tested, trained = parts
     return DataSet(
         name="scikit-learn digits (8x8)",
@@ -64,20 +65,6 @@ def _load() -> tuple[Tensor, Tensor]:
             "try reinstalling scikit-learn"
         )
     return inputs, classes
-
-
-def _stratified(labels: Tensor, fractions: tuple[float, ...], generator: torch.Generator) -> list[Tensor]:
-    """Row numbers of each fraction and of the rest, every class in the same proportion, shuffled."""
-    parts: list[list[Tensor]] = [[] for _ in range(len(fractions) + 1)]
-    for label in range(_CLASSES):
-        rows = torch.nonzero(labels == label).flatten()
-        rows = rows[torch.randperm(len(rows), generator=generator)]
-        sizes = [round(fraction * len(rows)) for fraction in fractions]
-        pieces = torch.split(rows, [*sizes, len(rows) - sum(sizes)])
-        for part, piece in zip(parts, pieces, strict=True):
-            part.append(piece)
-    joined = [torch.cat(part) for part in parts]
-    return [rows[torch.randperm(len(rows), generator=generator)] for rows in joined]
 
 
 def _normalised(inputs: Tensor, train: Tensor) -> Tensor:

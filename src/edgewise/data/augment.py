@@ -1,0 +1,142 @@
+"""Random flips, crops and cutouts of a whole batch of byte images at once, and their normalisation.
+
+No image is touched by itself: a batch is one gather by index arithmetic and one conversion.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from edgewise.errors import DomainError
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """x = (byte / 255 - mean) / std, per channel."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def affine(self, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """(scale, shift), each [channel, 1, 1]: x = scale * byte + shift, computed in float64, rounded to `dtype`."""
+        mean = torch.tensor(self.mean, dtype=torch.float64)
+        std = torch.tensor(self.std, dtype=torch.float64)
+        scale, shift = 1.0 / (255.0 * std), -mean / std
+        return tuple(t.to(device=device, dtype=dtype).view(-1, 1, 1) for t in (scale, shift))  # type: ignore[return-value]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What was drawn for each image of a batch.
+
+    top, left: int64 [image], where the crop begins in the padded image, 0 to 2 * crop. flipped: bool [image].
+    centre_row, centre_column: int64 [image], the pixel in the middle of what is cut out.
+    """
+
+    top: Tensor
+    left: Tensor
+    flipped: Tensor
+    centre_row: Tensor
+    centre_column: Tensor
+
+
+@dataclass(frozen=True)
+class Augment:
+    """Which random changes an image goes through, in this order.
+
+    crop: pad by so many pixels on every side by reflection (the border pixel is not repeated) and take a window of the
+    old size at a random place. flip: mirror left and right with probability 1/2. cutout: set a square of this side,
+    around a random pixel and clipped at the border, to 0, the mean (DeVries and Taylor, arXiv:1708.04552). For an even
+    side the square begins side/2 before its pixel.
+
+    Raises DomainError for negative sizes.
+    """
+
+    flip: bool = True
+    crop: int = 4
+    cutout: int = 0
+
+    def __post_init__(self) -> None:
+        if self.crop < 0 or self.cutout < 0:
+            raise DomainError(f"crop={self.crop}, cutout={self.cutout} given, expected numbers of pixels >= 0")
+
+    def draw(self, count: int, shape: tuple[int, int, int], generator: torch.Generator) -> Drawn:
+        """Random numbers for `count` images of (channels, height, width), from a CPU generator.
+
+        All five are always drawn, so that switching one change off leaves the others as they were.
+        """
+        _, height, width = shape
+
+        def below(bound: int) -> Tensor:
+            return torch.randint(bound, (count,), generator=generator)
+
+        return Drawn(
+            top=below(2 * self.crop + 1),
+            left=below(2 * self.crop + 1),
+            flipped=below(2).bool() & self.flip,
+            centre_row=below(height),
+            centre_column=below(width),
+        )
+
+    def apply(
+        self,
+        images: Tensor,
+        rows: Tensor,
+        drawn: Drawn,
+        normalisation: Normalisation,
+        *,
+        dtype: torch.dtype = torch.float32,
+        channels_last: bool = False,
+    ) -> Tensor:
+        """The images at `rows`, changed as drawn and normalised, [image, channel, height, width] in `dtype`.
+
+        images: uint8 [stored, channel, height, width]; rows: int64 [image], on the same device.
+
+        Raises DomainError when the crop is not smaller than the image: a reflection cannot reach further.
+        """
+        height, width = images.shape[2:]
+        if self.crop >= min(height, width):
+            raise DomainError(
+                f"crop={self.crop} given for images of {height}x{width}, expected less than {min(height, width)}"
+            )
+        device = images.device
+        row = _reflected(drawn.top[:, None] - self.crop + torch.arange(height), height).to(device)
+        along = torch.arange(width)
+        mirrored = torch.where(drawn.flipped[:, None], width - 1 - along, along)
+        column = _reflected(drawn.left[:, None] - self.crop + mirrored, width).to(device)
+        chosen = _gather(images, rows, row, column)
+        inputs = plain(chosen, normalisation, dtype=dtype, channels_last=channels_last)
+        if self.cutout:
+            low, high = -(self.cutout // 2), self.cutout - self.cutout // 2
+            down = torch.arange(height) - drawn.centre_row[:, None]
+            across = torch.arange(width) - drawn.centre_column[:, None]
+            hidden = ((down >= low) & (down < high))[:, :, None] & ((across >= low) & (across < high))[:, None, :]
+            inputs.masked_fill_(hidden.to(device)[:, None], 0.0)
+        return inputs
+
+
+def plain(
+    images: Tensor, normalisation: Normalisation, *, dtype: torch.dtype = torch.float32, channels_last: bool = False
+) -> Tensor:
+    """uint8 images [image, channel, height, width] normalised, in `dtype`; computed in at least float32."""
+    working = torch.float64 if dtype == torch.float64 else torch.float32
+    scale, shift = normalisation.affine(images.device, working)
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    return torch.addcmul(shift, images.to(working, memory_format=layout), scale).to(dtype)
+
+
+def _reflected(index: Tensor, size: int) -> Tensor:
+    """Positions outside 0...size-1 mirrored at the border pixels, which are not repeated."""
+    return (size - 1) - ((size - 1) - index.abs()).abs()
+
+
+def _gather(images: Tensor, rows: Tensor, row: Tensor, column: Tensor) -> Tensor:
+    """images[rows[i], c, row[i, y], column[i, x]] as [i, c, y, x]; row: [i, y]; column: [i, x]."""
+    channels, height, width = images.shape[1:]
+    pixel = row[:, :, None] * width + column[:, None, :]
+    chosen = images.index_select(0, rows).flatten(2)
+    index = pixel.flatten(1)[:, None, :].expand(-1, channels, -1)
+    return chosen.gather(2, index).view(-1, channels, height, width)
