@@ -1,7 +1,7 @@
 """Studies: settings, run, and what was measured, one file a question; a paper's claims as a folder of parts."""
 
 from edgewise.studies.claim import Check, Claim
-from edgewise.studies.registry import studies, study
+from edgewise.studies.registry import find_study, studies
 from edgewise.studies.result import StudyResult
 from edgewise.studies.study import Context, Part, Study, reproduce
 from edgewise.studies.trainability import Run, Trainability, trainability
@@ -15,8 +15,8 @@ __all__ = [
     "Study",
     "StudyResult",
     "Trainability",
+    "find_study",
     "reproduce",
     "studies",
-    "study",
     "trainability",
 ]

@@ -18,7 +18,7 @@ def studies() -> tuple[str, ...]:
     return tuple(_WHERE)
 
 
-def study(name: str) -> Study:
+def find_study(name: str) -> Study:
     """The study of this name. Raises DomainError naming those there are."""
     if name not in _WHERE:
         raise DomainError(f"study {name!r} given, expected one of {', '.join(_WHERE)}")

@@ -236,8 +236,8 @@ def _double_exponential(s: Settings, panels: list[dict[str, Any]]) -> Claim:
             f"log|log(K/K_c)| was fitted in {s.networks} networks of width {s.width} at each of {len(panels)} C_W: "
             f"the distance from K_c is raised to the power {low:.3f} to {high:.3f} per layer (99 % intervals over all "
             f"C_W), where the law says 2. Even at C_W = {critical['c_w']:.4g}, where K_1 = K_c exactly and an "
-            f"infinitely wide network would stay, {critical['exploded']} of {critical['networks']} networks exploded and "
-            f"{critical['vanished']} vanished"
+            f"infinitely wide network would stay, of {critical['networks']} networks {critical['exploded']} exploded "
+            f"and {critical['vanished']} vanished"
         ),
         n=s.networks * len(panels),
         settings={"n0": 2, "x0": X0[0], "random_data": "x ~ N(0, 1) in both coordinates", "first_c_w": "C_W"},

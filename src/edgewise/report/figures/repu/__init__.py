@@ -1,0 +1,3 @@
+"""The figures of the RePU study, a module a part; each module's FIGURES maps names to `registry.Drawing`."""
+
+MODULES = ("kernels",)
