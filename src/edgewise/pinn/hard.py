@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from edgewise.pinn.embedding import Embedding
 from edgewise.pinn.separable import Index, Known
 
 
@@ -17,12 +18,14 @@ class Hard:
     """An output transform after which no training can violate the conditions it was made for.
 
     lift: any function that satisfies the conditions. distance: a function that vanishes, with as many normal
-    derivatives as the conditions prescribe, where they hold (Lagaris et al. 1998, eq. 5).
+    derivatives as the conditions prescribe, where they hold (Lagaris et al. 1998, eq. 5). embedding: what the network
+    must be fed instead of the coordinates for its part of the promise; None is nothing special.
     """
 
     lift: Known
     distance: Known
     reason: str
+    embedding: Embedding | None = None
 
     def needs(self, wanted: Iterable[Index]) -> tuple[Index, ...]:
         """The derivatives of the network that those of u are made of, lowest order first."""

@@ -9,7 +9,7 @@ from typing import Any
 from edgewise.errors import DomainError
 from edgewise.pinn.problems.equation import Equation
 
-_NAMES = ("burgers",)
+_NAMES = ("allen_cahn", "biharmonic", "burgers", "heat", "kdv", "poisson_2d")
 """Each is a function of the same name in a file of the same name beside this one."""
 
 
