@@ -1,9 +1,11 @@
 """Training many networks at once: one loop that minimises anything, and ensembles of plain networks on top of it."""
 
 from edgewise.train.adam import Adam
+from edgewise.train.checkpoints import Checkpoints
 from edgewise.train.ensemble import Initial, Member, Parameters, Shape, forward, initialise
 from edgewise.train.loop import minimise
 from edgewise.train.mlp_ensemble import MLPEnsemble
+from edgewise.train.network import Network
 from edgewise.train.problem import Problem
 from edgewise.train.records import (
     Look,
@@ -22,12 +24,14 @@ from edgewise.train.training import Training, accuracy, train
 __all__ = [
     "SGD",
     "Adam",
+    "Checkpoints",
     "Constant",
     "Initial",
     "Linear",
     "Look",
     "MLPEnsemble",
     "Member",
+    "Network",
     "OneCycle",
     "Parameters",
     "Problem",

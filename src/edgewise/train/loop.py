@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,38 +13,14 @@ from torch import Tensor
 from edgewise.errors import DomainError
 from edgewise.measure.denormals import flushed_denormals
 from edgewise.train.adam import Adam
+from edgewise.train.checkpoints import Checkpoints, digest, newest
 from edgewise.train.fates import BOUND, GRADIENT, LOSS, PARAMETERS, Fates
+from edgewise.train.live import Live, Optimiser, Rate
 from edgewise.train.problem import Problem, Slope
 from edgewise.train.records import Look, Recorder, Records, norms
 from edgewise.train.run import Run
 from edgewise.train.schedules import Constant, Schedule
-
-if TYPE_CHECKING:
-    from edgewise.train.checkpoints import Checkpoints
-
-Rate = float | Tensor
-"""A learning rate: one for all members, or one each, [member] or [member, 1, ...]."""
-
-
-class Optimiser(Protocol):
-    """An update rule with frozen settings; what it remembers is kept by the loop."""
-
-    slots: int
-    """Numbers kept for each parameter."""
-
-    def step_(
-        self,
-        layers: Sequence[Tensor],
-        gradients: Sequence[Tensor],
-        kept: Sequence[Sequence[Tensor]],
-        rates: Sequence[Tensor],
-        alive: Tensor,
-        *,
-        step: int,
-        scale: float,
-    ) -> None:
-        """Step number `step`, from 1, in place; members that are not `alive` stay where they are."""
-        ...
+from edgewise.train.snapshot import Progress, fingerprint
 
 
 def minimise(
@@ -78,37 +54,45 @@ def minimise(
     plan = Constant() if schedule is None else schedule
     if compile:
         problem.compile_()
-    live = _Live.whole(problem, rule, learning_rate)
+    live = Live.whole(problem, rule, learning_rate)
     device = live.members.device
+    everyone = live.members
     fates = Fates(problem.members, device)
     records = Records(record or {}, record_every, steps, problem.members)
     losses = torch.full((steps, problem.members), torch.nan, dtype=_loss_dtype(live.tensors), device=device)
     often = 1 if device.type == "cpu" else _LOOK_FOR_LOST  # asking makes an accelerator wait
+    progress, settings, done = Progress(problem, fates, records, losses), {}, 0
+    if checkpoints is not None:
+        settings = _settings(problem, steps, rule, plan, live.rates, record, record_every, loss_bound, clip)
+        saved = newest(checkpoints, settings)
+        if saved is not None:
+            live, done = progress.load(saved, live), saved.step
 
-    done = 0
+    resumed_at = done
     with flushed_denormals():
-        for step in range(done + 1, steps + 1):
+        while done < steps and len(live.members):
+            step = done + 1
             loss, gradients, alive = _slope(live, step, fates, loss_bound)
-            if records.wants(step - 1):
-                records.look(_look(step - 1, live, loss, gradients), live.members, alive)
-            losses[step - 1, live.members] = torch.where(alive, loss, torch.nan)
+            if records.wants(done):
+                records.look(_look(done, live, loss, gradients), live.members, alive)
+            losses[done, live.members] = torch.where(alive, loss, torch.nan)
             if clip is not None:
                 gradients = _clipped(gradients, clip)
             rule.step_(live.tensors, gradients, live.kept, live.rates, alive, step=step, scale=plan.factor(step, steps))
             if step % often == 0 and int(alive.sum()) <= _WORTH_KEEPING * len(live.members):
                 live.write_back(problem)
                 live = live.only(alive)
+            done = step
+            if checkpoints is not None and (checkpoints.due(step, steps) or not len(live.members)):
+                progress.save(checkpoints, settings, step, live)
             if on_step is not None:
                 on_step(step)
-            if len(live.members) == 0:
-                break
         live.write_back(problem)
         finite = torch.isfinite(norms(problem.tensors())).all(1)
-        everyone = torch.arange(problem.members, device=device)
         fates.note(everyone, steps, torch.where(finite, 0, PARAMETERS), losses[-1])
         if records.wants(steps) and len(live.members):
             records.look(_last_look(steps, live), live.members, fates.alive(live.members))
-    if on_step is not None and step < steps:
+    if on_step is not None and done < steps:
         on_step(steps)
     return Run(
         losses=losses.cpu(),
@@ -116,9 +100,9 @@ def minimise(
         why=fates.words(loss_bound),
         records=records.tensors(),
         recorded_at=tuple(records.at),
-        resumed_at=done,
+        resumed_at=resumed_at,
         seconds=time.perf_counter() - started,
-        stopped=f"nothing left to train after step {step}" if step < steps else "",
+        stopped=f"nothing left to train after step {done}" if done < steps else "",
     )
 
 
@@ -128,39 +112,7 @@ _LOOK_FOR_LOST = 16
 """On an accelerator, after every so many steps only."""
 
 
-class _Live:
-    """The members that are still in the problem, by index, what is trained, what the optimiser keeps, their rates."""
-
-    def __init__(
-        self, members: Tensor, problem: Problem, kept: tuple[tuple[Tensor, ...], ...], rates: tuple[Tensor, ...]
-    ) -> None:
-        self.members, self.problem, self.kept, self.rates = members, problem, kept, rates
-        self.tensors = problem.tensors()
-
-    @staticmethod
-    def whole(problem: Problem, rule: Optimiser, learning_rate: Rate | Sequence[Rate]) -> _Live:
-        """Everyone, nothing kept yet."""
-        tensors = problem.tensors()
-        everyone = torch.arange(problem.members, device=tensors[0].device)
-        kept = tuple(tuple(torch.zeros_like(t, requires_grad=False) for t in tensors) for _ in range(rule.slots))
-        return _Live(everyone, problem, kept, _rates(learning_rate, tensors))
-
-    def only(self, wanted: Tensor) -> _Live:
-        """A copy with the members where `wanted` is true."""
-        chosen = torch.nonzero(wanted).flatten()
-        kept = tuple(tuple(t[chosen] for t in slot) for slot in self.kept)
-        rates = tuple(rate[chosen] for rate in self.rates)
-        return _Live(self.members[chosen], self.problem.select(chosen) if len(chosen) else self.problem, kept, rates)
-
-    @torch.no_grad()
-    def write_back(self, whole: Problem) -> None:
-        """What the members here have become, into the problem they were taken from."""
-        if self.problem is not whole and len(self.members):
-            for mine, theirs in zip(self.tensors, whole.tensors(), strict=True):
-                theirs.index_copy_(0, self.members, mine)
-
-
-def _slope(live: _Live, step: int, fates: Fates, bound: float) -> tuple[Tensor, tuple[Tensor, ...], Tensor]:
+def _slope(live: Live, step: int, fates: Fates, bound: float) -> tuple[Tensor, tuple[Tensor, ...], Tensor]:
     """Each member's loss, the gradients of all, and which members are (still) fine."""
     loss, gradients = live.problem.losses_and_gradients(step)
     alive = fates.alive(live.members)
@@ -171,11 +123,11 @@ def _slope(live: _Live, step: int, fates: Fates, bound: float) -> tuple[Tensor, 
     return loss, gradients, alive & (cause == 0)
 
 
-def _look(step: int, live: _Live, loss: Tensor, gradients: tuple[Tensor, ...]) -> Look:
+def _look(step: int, live: Live, loss: Tensor, gradients: tuple[Tensor, ...]) -> Look:
     return Look(step, live.problem, lambda: (loss, gradients))
 
 
-def _last_look(steps: int, live: _Live) -> Look:
+def _last_look(steps: int, live: Live) -> Look:
     """After the last step no loss is known: it is worked out if someone asks, and leaves nothing behind."""
 
     def ask() -> Slope:
@@ -194,24 +146,22 @@ def _clipped(gradients: tuple[Tensor, ...], most: float) -> tuple[Tensor, ...]:
     return tuple(g * scale.reshape(-1, *[1] * (g.dim() - 1)) for g in gradients)
 
 
-def _rates(given: Rate | Sequence[Rate], tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """The rate of every tensor, shaped to multiply it: [member, 1, ...]."""
-    each = [given] * len(tensors) if isinstance(given, float | int | Tensor) else list(given)
-    if len(each) != len(tensors):
-        raise DomainError(
-            f"{len(each)} learning rates given for {len(tensors)} tensors, expected one each or one in all"
-        )
-    shaped = []
-    for rate, tensor in zip(each, tensors, strict=True):
-        members = len(tensor)
-        values = torch.as_tensor(rate, dtype=tensor.dtype, device=tensor.device).detach()
-        if values.numel() not in (1, members):
-            raise DomainError(
-                f"a learning rate of shape {tuple(values.shape)} given for {members} members, expected one number or "
-                "one a member"
-            )
-        shaped.append(values.reshape(-1).expand(members).reshape(members, *[1] * (tensor.dim() - 1)))
-    return tuple(shaped)
+def _settings(
+    problem: Problem, steps: int, rule: Optimiser, plan: Schedule, rates: Sequence[Tensor],
+    record: Mapping[str, Recorder] | None, record_every: int | Collection[int], loss_bound: float, clip: float | None,
+) -> dict[str, Any]:  # fmt: skip
+    """What must be the same for a run to be resumed, as JSON values."""
+    return fingerprint(
+        problem,
+        steps=steps,
+        optimiser=repr(rule),
+        schedule=repr(plan),
+        learning_rates=digest(rates),
+        record=sorted(record or {}),
+        record_every=record_every if isinstance(record_every, int) else sorted(record_every),
+        loss_bound=str(loss_bound),
+        clip=clip,
+    )
 
 
 def _loss_dtype(tensors: tuple[Tensor, ...]) -> torch.dtype:

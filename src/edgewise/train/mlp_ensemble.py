@@ -10,6 +10,7 @@ from torch import Tensor
 
 from edgewise.data.dataset import Split
 from edgewise.errors import DomainError
+from edgewise.train.checkpoints import digest
 from edgewise.train.ensemble import Elementwise, Member, Parameters, Shape, initialise, preactivations, rates
 from edgewise.train.losses import Loss, member_losses
 from edgewise.train.order import Order
@@ -79,7 +80,17 @@ class MLPEnsemble(Problem):
 
     def settings(self) -> dict[str, Any]:
         """What it is, as JSON values."""
-        return {"activation": str(getattr(self.activation, "spec", self.activation)), "loss": str(self.loss)}
+        return {
+            "activation": getattr(self.activation, "spec", None) or _name(self.activation),
+            "loss": self.loss if isinstance(self.loss, str) else _name(self.loss),
+            "data": digest((self._inputs, self._targets)),
+            **self._order.settings(),
+        }
+
+
+def _name(function: object) -> str:
+    """A callable's name, without the address that its repr may hold."""
+    return str(getattr(function, "__qualname__", type(function).__qualname__))
 
 
 def layer_rates(shape: Shape, members: Sequence[Member], parameters: Parameters) -> tuple[Tensor, ...]:

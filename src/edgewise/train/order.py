@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -26,6 +27,10 @@ class Order:
         start = place * self._batch
         return self._passes.permutations(number)[:, start : start + self._batch][self._member]
 
+    def settings(self) -> dict[str, Any]:
+        """What it is, as JSON values."""
+        return {"batch": self._batch, "order seeds": [self._passes.seeds[i] for i in self._member.tolist()]}
+
     def select(self, members: Tensor) -> Order:
         """The order of these members, by index."""
         chosen = Order.__new__(Order)
@@ -38,7 +43,7 @@ class _Passes:
     """The permutations of every pass: one random stream a seed, wound on, or back to its start, as asked."""
 
     def __init__(self, seeds: tuple[int, ...], examples: int, device: torch.device) -> None:
-        self._seeds, self._examples, self._device = seeds, examples, device
+        self.seeds, self._examples, self._device = seeds, examples, device
         self._rewind()
 
     def permutations(self, number: int) -> Tensor:
@@ -54,5 +59,5 @@ class _Passes:
 
     def _rewind(self) -> None:
         # weights are drawn with the seed itself: the order of the data must not be the same stream again
-        self._generators = [torch.Generator().manual_seed(seed + 2**32) for seed in self._seeds]
+        self._generators = [torch.Generator().manual_seed(seed + 2**32) for seed in self.seeds]
         self._number, self._current = -1, torch.empty(0, dtype=torch.int64)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -14,17 +13,16 @@ from torch.nn import functional
 from edgewise.data.dataset import Split
 from edgewise.errors import DomainError
 from edgewise.measure.denormals import flushed_denormals
+from edgewise.train.checkpoints import Checkpoints
 from edgewise.train.ensemble import Elementwise, Member, Parameters, Shape, forward, initialise
-from edgewise.train.loop import Optimiser, minimise
+from edgewise.train.live import Optimiser
+from edgewise.train.loop import minimise
 from edgewise.train.losses import Loss
 from edgewise.train.mlp_ensemble import MLPEnsemble, layer_rates
 from edgewise.train.records import Recorder
 from edgewise.train.run import Run
 from edgewise.train.schedules import Schedule, WarmupCosine
 from edgewise.train.sgd import SGD
-
-if TYPE_CHECKING:
-    from edgewise.train.checkpoints import Checkpoints
 
 LOSS_BOUND = 1e3
 """A mean cross-entropy above this (a guess among 10 classes has 2.3) counts as divergence."""
