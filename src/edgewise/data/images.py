@@ -70,33 +70,27 @@ class Images:
     ) -> tuple[Images, Images]:
         """(the rest, the held out): disjoint, drawn at random, every class in the same proportion if `by_class`.
 
-        held_out: a number of images (int) or a fraction of them (float). By class the count of each class is rounded,
-        so the total may differ from `held_out` by less than one image a class.
+        held_out: a number of images (int) or a fraction of them (float); exactly so many are held out. By class, the
+        share of each class is rounded down or up to make up that number.
 
         Raises DomainError unless both parts get at least one image.
         """
         count = held_out if isinstance(held_out, int) else held_out * len(self)
-        if not 0 < count < len(self):
+        if not 0.5 < count < len(self) - 0.5:
             raise DomainError(
                 f"held_out={held_out!r} given, expected a number of images from 1 to {len(self) - 1} or a fraction "
                 "between 0 and 1"
             )
         labels = self.labels.cpu()
-        groups = [torch.nonzero(labels == k).flatten() for k in range(int(labels.max()) + 1)] if by_class else [None]
+        classes = torch.bincount(labels) if by_class else torch.tensor([len(self)])
         kept, taken = [], []
-        for group in groups:
-            rows = torch.arange(len(self)) if group is None else group
+        for label, cut in enumerate(_shares(classes.tolist(), round(count))):
+            rows = torch.nonzero(labels == label).flatten() if by_class else torch.arange(len(self))
             rows = rows[torch.randperm(len(rows), generator=generator)]
-            cut = round(count * len(rows) / len(self))
             taken.append(rows[:cut])
             kept.append(rows[cut:])
         # in their old order: which images are held out is random, nothing else is
         rest, held = torch.cat(kept).sort().values, torch.cat(taken).sort().values
-        if len(held) == 0 or len(rest) == 0:
-            raise DomainError(
-                f"held_out={held_out!r} leaves {len(rest)} images to learn from and {len(held)} held out by class, "
-                "expected at least one of each; try by_class=False or another share"
-            )
         return self.select(rest), self.select(held)
 
     def batches(
@@ -168,6 +162,16 @@ class Images:
                 values = values / torch.where(scale > 0, scale, 1.0)
             rows[part] = values
         return Split(rows, self.labels)
+
+
+def _shares(sizes: list[int], total: int) -> list[int]:
+    """`total` shared out in proportion to sizes: rounded down, and the largest remainders up."""
+    exact = [total * size / sum(sizes) for size in sizes]
+    shares = [int(share) for share in exact]
+    first = sorted(range(len(sizes)), key=lambda i: shares[i] - exact[i])
+    for i in first[: total - sum(shares)]:
+        shares[i] += 1
+    return shares
 
 
 def channel_statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -1,0 +1,20 @@
+"""What tests of several rooms share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+BESIDE_THE_CHECKOUT = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """A folder with the real MNIST, Fashion-MNIST and CIFAR-10; the test is skipped where there is none."""
+    named = [Path(name).expanduser() for name in os.environ.get("EDGEWISE_DATA", "").split(os.pathsep) if name]
+    for folder in (*named, BESIDE_THE_CHECKOUT):
+        if all((folder / name).is_dir() for name in ("mnist", "fashion_mnist", "cifar10")):
+            return folder
+    pytest.skip("real data sets are neither in EDGEWISE_DATA nor in ../shared/data beside the checkout")
