@@ -17,6 +17,7 @@ from edgewise.cli.group import CONTEXT, EdgewiseGroup
 from edgewise.cli.listing import list_
 from edgewise.cli.phase import phase
 from edgewise.cli.report import report
+from edgewise.cli.reproduce import reproduce
 
 
 @click.group("edgewise", cls=EdgewiseGroup, context_settings=CONTEXT)
@@ -37,5 +38,5 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
-for _command in (list_, analyze, report, diagnose, phase, doctor):
+for _command in (list_, analyze, report, diagnose, phase, reproduce, doctor):
     main.add_command(_command)

@@ -65,7 +65,7 @@ class Lines(Silent):
 class Bars(Silent):
     """One bar for the whole with the time that remains, and one for each part, on stderr."""
 
-    def __init__(self) -> None:
+    def __init__(self, title: str = "report") -> None:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
@@ -75,6 +75,7 @@ class Bars(Silent):
             TaskProgressColumn(),
             TimeRemainingColumn(elapsed_when_finished=True),
         )
+        self._title = title
         self._progress: Progress = Progress(*columns, console=Console(stderr=True), speed_estimate_period=120.0)
         self._whole: TaskID | None = None
         self._part: TaskID | None = None
@@ -91,7 +92,7 @@ class Bars(Silent):
         self._progress.stop()
 
     def expect(self, weight: float) -> None:
-        self._whole = self._progress.add_task("[bold]report", total=weight)
+        self._whole = self._progress.add_task(f"[bold]{self._title}", total=weight)
 
     def begin(self, subject: str, part: str, weight: float) -> None:
         from rich.markup import escape
@@ -112,10 +113,10 @@ class Bars(Silent):
         self._part = None
 
 
-def listener(wanted: bool | Listener) -> Listener:
+def listener(wanted: bool | Listener, title: str = "report") -> Listener:
     """Bars in a terminal, lines in a pipe, nothing for False; a listener stays itself."""
     if not isinstance(wanted, bool):
         return wanted
     if not wanted:
         return Silent()
-    return Bars() if sys.stderr.isatty() else Lines()
+    return Bars(title) if sys.stderr.isatty() else Lines()

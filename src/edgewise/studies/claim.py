@@ -70,7 +70,8 @@ class Claim:
     figure, table or section. measured: one plain sentence with the numbers, n and spread. n: independent observations
     (networks, runs). settings: everything that was chosen. numbers: what a table would show. figures: names of drawings
     in `edgewise.report.figures.<study>`; data: what they draw. All three are plain JSON values. remarks: sentences
-    that a careful reader needs, such as how far this goes from the paper's own set-up. provenance: filled in by the
+    that a careful reader needs, such as how far this goes from the paper's own set-up. of_paper: whether the statement
+    is the paper's, or one that we add to it and examine by the same rules. provenance: filled in by the
     study that runs it.
     """
 
@@ -86,6 +87,7 @@ class Claim:
     figures: tuple[str, ...] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
+    of_paper: bool = True
     provenance: Provenance | None = None
 
     @property
@@ -102,6 +104,7 @@ class Claim:
             "key": self.key,
             "title": self.title,
             "says": self.says,
+            "of_paper": self.of_paper,
             "where": self.where,
             "verdict": self.verdict,
             "measured": self.measured,
@@ -132,5 +135,6 @@ class Claim:
             figures=tuple(str(name) for name in plain["figures"]),
             data=dict(plain["data"]),
             remarks=tuple(str(remark) for remark in plain["remarks"]),
+            of_paper=bool(plain["of_paper"]),
             provenance=None if origin is None else Provenance(**origin),
         )

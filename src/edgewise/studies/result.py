@@ -26,7 +26,10 @@ class Missing:
 
 @dataclass(frozen=True)
 class StudyResult:
-    """The claims of one run of a study, in the study's order. provenance: of the run that put them together."""
+    """The claims of one run of a study, in the study's order.
+
+    date: when, ISO 8601 in UTC; provenance: of the run that put the claims together, each of which has its own.
+    """
 
     study: str
     title: str
@@ -35,6 +38,7 @@ class StudyResult:
     scale: str
     claims: tuple[Claim, ...]
     missing: tuple[Missing, ...]
+    date: str
     provenance: Provenance
 
     def count(self, verdict: Verdict) -> int:
@@ -49,7 +53,7 @@ class StudyResult:
     @property
     def reason(self) -> str:
         """The outcome in a sentence."""
-        counts = [f"{self.count(verdict)} {_PLURAL[verdict]}" for verdict in VERDICTS if self.count(verdict)]
+        counts = [_counted(n, verdict) for verdict in VERDICTS if (n := self.count(verdict))]
         told = f"of {len(self.claims)} claims {', '.join(counts)}" if counts else "no claim was examined"
         gone = [part for part in self.missing if part.failed]
         return told + (f"; {', '.join(part.key for part in gone)} failed" if gone else "")
@@ -63,6 +67,7 @@ class StudyResult:
             "about": self.about,
             "scale": self.scale,
             "reason": self.reason,
+            "date": self.date,
             "claims": [claim.to_dict() for claim in self.claims],
             "missing": [asdict(part) for part in self.missing],
             "provenance": self.provenance.to_dict(),
@@ -80,6 +85,7 @@ class StudyResult:
                 scale=str(plain["scale"]),
                 claims=tuple(Claim.from_dict(claim) for claim in plain["claims"]),
                 missing=tuple(Missing(**part) for part in plain["missing"]),
+                date=str(plain["date"]),
                 provenance=Provenance(**plain["provenance"]),
             )
         except (KeyError, TypeError, ValueError) as error:
@@ -111,10 +117,12 @@ MARK: dict[Verdict, str] = {
 }
 """Each verdict with a sign of its own, so that colour is never needed to tell them apart."""
 
-_PLURAL: dict[Verdict, str] = {
-    "holds": "hold",
-    "does not hold": "do not hold",
-    "cannot be told": "cannot be told",
-}
+
+def _counted(n: int, verdict: Verdict) -> str:
+    plural: dict[Verdict, str] = {
+        "holds": "hold", "does not hold": "do not hold", "cannot be told": "cannot be told",
+    }  # fmt: skip
+    return f"{n} {verdict if n == 1 else plural[verdict]}"
+
 
 _COLOUR: dict[Verdict, str] = {"holds": "green", "does not hold": "red", "cannot be told": "yellow"}

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -105,12 +106,12 @@ def reproduce(
     with everything so far after each part, so that an interruption leaves a page. A part that raises is named in
     `missing` and does not take the others with it.
 
-    Raises DomainError for an unknown scale or part, OSError where `folder` cannot be written.
+    Raises DomainError for an unknown scale, part or device, OSError where `folder` cannot be written.
     """
     if scale not in SCALES:
         raise DomainError(f"scale {scale!r} given, expected one of {', '.join(SCALES)}; try scale='smoke'")
     wanted = [study.part(key) for key in dict.fromkeys(only)] or list(study.parts)
-    where, started = torch.device(device), time.perf_counter()
+    where, started = _device(device), time.perf_counter()
     claims: dict[str, tuple[Claim, ...]] = {}
     missing: dict[str, Missing] = {part.key: Missing(part.key, part.title, "not asked for") for part in study.parts}
     missing |= {part.key: Missing(part.key, part.title, "not there yet") for part in wanted}
@@ -126,6 +127,7 @@ def reproduce(
             scale=scale,
             claims=tuple(claim for key in keys for claim in claims.get(key, ())),
             missing=tuple(missing[key] for key in keys if key in missing),
+            date=datetime.now(UTC).isoformat(timespec="seconds"),
             provenance=provenance(seed=seed, device=where, dtype=dtype, seconds=seconds),
         )
 
@@ -154,6 +156,15 @@ def reproduce(
         if on_part is not None:
             on_part(result())
     return result()
+
+
+def _device(name: torch.device | str) -> torch.device:
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # torch without CUDA raises the latter
+        raise DomainError(f"device {str(name)!r} given, which is not at hand here; try device='cpu'") from error
+    return device
 
 
 def _claims(part: Part, scale: Scale, context: Context, begun: float) -> tuple[Claim, ...]:
@@ -201,8 +212,8 @@ class _Keeper:
     def __init__(
         self, folder: Path, study: Study, part: Part, scale: Scale, seed: int, device: torch.device, dtype: torch.dtype
     ) -> None:
-        self._file = folder / "parts" / f"{part.key}-{scale}.json"
-        self.working = folder / "parts" / f"{part.key}-{scale}"
+        self._file = folder / "parts" / study.name / f"{part.key}-{scale}.json"
+        self.working = folder / "parts" / study.name / f"{part.key}-{scale}"
         self._print = {
             "study": study.name,
             "part": part.key,

@@ -1,3 +1,3 @@
 """The figures of the RePU study, a module a part; each module's FIGURES maps names to `registry.Drawing`."""
 
-MODULES = ("kernels",)
+MODULES = ("kernels", "kernels_in_training", "mean_output", "regression")

@@ -89,13 +89,11 @@ def law_figure(data: Data) -> Figure:
     row = figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0]
     for axes, panel, fit in zip(row, panels, data["fits"], strict=True):
         layers = np.arange(1, panel["depth"] + 1)
-        for i, line in enumerate(panel["fixed"]):
-            kernel = _within(line, 1e-300, 1e300)
-            distance = np.abs(np.log(kernel / fit["k_c"]))
-            up = np.nanargmax(distance) if np.isfinite(distance).any() else 0
-            grew = kernel[up] > fit["k_c"]
-            label = None if i else "networks"
-            axes.plot(layers, distance, color=ORANGE if grew else MUTED, linewidth=0.7, alpha=0.7, label=label)
+        for line in panel["fixed"]:
+            kernel = np.array([np.nan if k is None or k <= 0.0 else k for k in line], dtype=float)
+            distance = np.log(kernel / fit["k_c"])
+            grew = distance[np.isfinite(distance)][-1] > 0.0
+            axes.plot(layers, np.abs(distance), color=ORANGE if grew else MUTED, linewidth=0.7, alpha=0.7)
         start = fit["start_predicted"]
         axes.plot(
             layers, abs(start) * float(p) ** (layers - 1), color=BLUE, linewidth=1.8, linestyle=DASHES[1],
@@ -114,6 +112,8 @@ def law_figure(data: Data) -> Figure:
         axes.set_ylim(1e-3, 1e3)
         axes.set_xlim(1, panel["depth"])
         axes.set_xlabel("layer")
+    row[0].plot([], [], color=MUTED, linewidth=0.9, label="networks that vanish")
+    row[0].plot([], [], color=ORANGE, linewidth=0.9, label="networks that explode")
     row[0].set_ylabel(r"$|\log(K/K_c)|$")
     _legend(figure, row[0])
     return figure
@@ -139,7 +139,12 @@ def exploding_figure(data: Data) -> Figure:
     axes.text(1.05, 6e38, "float32 ends here", fontsize=8, va="bottom", color=INK)
     for layer, kernel in enumerate(panel["theory"][:4], start=1):
         axes.annotate(
-            number(kernel, 2), (layer, kernel), xytext=(7, -11), textcoords="offset points", fontsize=8, color=INK
+            number(kernel, 2),
+            (layer, kernel),
+            xytext=(7, -9 if layer > 1 else 5),
+            textcoords="offset points",
+            fontsize=8,
+            color=INK,
         )
     axes.set_yscale("log")
     axes.set_ylim(1e-2, 1e45)
@@ -160,7 +165,14 @@ def _legend(figure: Figure, axes: Axes) -> None:
     )  # fmt: skip
 
 
-_ORDER = {"networks": 0, "infinite width": 1, "68 % of the exact law": 2, "its median": 3}
+_ORDER = {
+    "networks": 0,
+    "networks that vanish": 0,
+    "networks that explode": 0,
+    "infinite width": 1,
+    "68 % of the exact law": 2,
+    "its median": 3,
+}
 
 
 def _within(values: Sequence[float | None], floor: float, ceiling: float) -> Any:
@@ -180,9 +192,9 @@ def _networks(data: Data) -> str:
 def _repu_caption(data: Data) -> str:
     return (
         f"Empirical kernels of random RePU(2) networks ({_networks(data)}), one line a network (above, x₀ = (1, 0)) "
-        "or an input (below, one network, x normal in both coordinates). The first layer has the C_W of the others, so "
-        "that K₁ = C_W/2 on x₀. At C_W = 1.155 K₁ is the fixed point K_c = 2/(3 C_W) itself: an infinitely wide network "
-        "would stay, real ones leave in both directions."
+        "or an input (below, one network, x normal with |x|² = 1 on average). The first layer has the C_W of the "
+        "others, so that K₁ = C_W/2 on x₀. At C_W = 2/√3 K₁ is the fixed point K_c = 2/(3 C_W) itself: an infinitely wide "
+        "network would stay, real ones leave in both directions."
     )
 
 
