@@ -18,6 +18,7 @@ from edgewise.train.records import (
 )
 from edgewise.train.run import Run
 from edgewise.train.schedules import Constant, Linear, OneCycle, Step, WarmupCosine
+from edgewise.train.second_order import lbfgs
 from edgewise.train.sgd import SGD
 from edgewise.train.training import Training, accuracy, train
 
@@ -47,6 +48,7 @@ __all__ = [
     "forward",
     "gradient_norms",
     "initialise",
+    "lbfgs",
     "minimise",
     "outputs",
     "parameter_norms",
