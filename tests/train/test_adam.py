@@ -25,9 +25,11 @@ def as_leaves(parameters: Parameters, member: int) -> list[torch.Tensor]:
     return [view[member].clone().requires_grad_(True) for view in parameters.layers()]
 
 
-def trained_by_torch(leaves: list[torch.Tensor], data: Split, steps: int, **options: float) -> list[float]:
-    """Full-batch training of a plain tanh network by torch.optim.Adam; the loss before every step."""
-    optimiser = torch.optim.Adam(leaves, **options)
+def trained_by_torch(
+    leaves: list[torch.Tensor], data: Split, steps: int, rule=torch.optim.Adam, **options: float
+) -> list[float]:
+    """Full-batch training of a plain tanh network by torch's own optimiser; the loss before every step."""
+    optimiser = rule(leaves, **options)
     count = len(leaves) // 2
     losses = []
     for _ in range(steps):
@@ -73,6 +75,18 @@ def test_other_constants_and_layer_rates_reach_the_update():
     )  # fmt: skip
     leaves = as_leaves(initialise(SHAPE, [member], dtype=torch.float64), 0)
     losses = trained_by_torch(leaves, data, 10, lr=5e-3, betas=(0.5, 0.9), eps=1e-3)
+    assert trained.loss[:, 0].tolist() == pytest.approx(losses, rel=1e-10)
+
+
+def test_weight_decay_is_that_of_torch_adamw():
+    data = toy()
+    member = Member(7, 1e-2, CRITICAL)
+    trained = train(
+        ew.activation("tanh"), SHAPE, [member], data, steps=10, batch=len(data), optimiser=Adam(weight_decay=0.5),
+        dtype=torch.float64,
+    )  # fmt: skip
+    leaves = as_leaves(initialise(SHAPE, [member], dtype=torch.float64), 0)
+    losses = trained_by_torch(leaves, data, 10, torch.optim.AdamW, lr=1e-2, weight_decay=0.5)
     assert trained.loss[:, 0].tolist() == pytest.approx(losses, rel=1e-10)
 
 

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 import edgewise as ew
+from edgewise.data import Split
 from edgewise.errors import DomainError
-from edgewise.train import Initial, Member, Shape, initialise
+from edgewise.train import SGD, Adam, Initial, Member, Shape, initialise, train
 from edgewise.train.ensemble import forward_layers, preactivations
 from edgewise.train.gradients import loss_and_gradients
 from edgewise.train.losses import member_losses
@@ -70,6 +71,17 @@ def test_inputs_and_targets_may_be_shared_by_all():
     same(shared[1], repeated[1])
 
 
+@pytest.mark.parametrize("few", [1, 3])
+def test_how_many_members_go_through_the_cache_at_a_time_does_not_matter(few, monkeypatch):
+    tensors, (inputs, targets) = layers(), batch("cross_entropy")
+    a = ew.activation("mrepu(p=2)")
+    whole = loss_and_gradients(a, tensors, inputs, targets)
+    monkeypatch.setattr("edgewise.train.gradients._members_at_a_time", lambda *_: few)
+    parts = loss_and_gradients(a, tensors, inputs, targets)
+    assert torch.equal(whole[0], parts[0])
+    assert all(torch.equal(mine, other) for mine, other in zip(parts[1], whole[1], strict=True))
+
+
 def test_gradients_are_written_where_told():
     tensors, (inputs, targets) = layers(), batch("mse")
     a = ew.activation("tanh")
@@ -107,3 +119,33 @@ def test_an_unknown_loss_is_refused_in_one_line():
     tensors, (inputs, targets) = layers(), batch("mse")
     with pytest.raises(DomainError, match="loss='hinge' given"):
         loss_and_gradients(ew.activation("tanh"), tensors, inputs, targets, "hinge")
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "mse"])
+def test_batches_are_picked_from_the_data_by_row(loss):
+    tensors, (inputs, targets) = layers(), batch(loss)
+    g = torch.Generator().manual_seed(9)
+    rows = torch.randint(0, 11, (MEMBERS, 5), generator=g)
+    a = ew.activation("tanh")
+    picked = loss_and_gradients(a, tensors, inputs[0], targets[0], loss, rows=rows)
+    given = loss_and_gradients(a, tensors, inputs[0][rows], targets[0][rows], loss)
+    assert torch.equal(picked[0], given[0])
+    same(picked[1], given[1])
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "mrepu(p=2)"])
+@pytest.mark.parametrize("rule", [Adam(), Adam(weight_decay=0.1), SGD(0.9)], ids=["adam", "adamw", "sgd"])
+def test_a_member_trains_to_the_same_bits_in_any_company(activation, rule):
+    """Odd sizes everywhere, so that no member ends where a vector register does."""
+    g = torch.Generator().manual_seed(1)
+    data = Split(torch.randn(40, 7, generator=g), torch.randint(0, 5, (40,), generator=g))
+    shape = Shape(inputs=7, width=9, depth=3, outputs=5)
+    tame = Initial(c_w=1.0, c_b=0.0, first_c_w=0.01, first_c_b=0.0, last_c_w=1.0)
+    members = [Member(seed, rate, tame) for seed, rate in enumerate([1e-2, 1e-2, 3e-3, 1e-2, 1e-3])]
+    options = {"steps": 12, "batch": 13, "optimiser": rule}
+    together = train(ew.activation(activation), shape, members, data, **options)
+    for chosen in ([0], [1, 2], [4, 0], [3]):
+        apart = train(ew.activation(activation), shape, [members[i] for i in chosen], data, **options)
+        assert torch.equal(apart.loss, together.loss[:, chosen])
+        for mine, others in zip(apart.parameters.layers(), together.parameters.layers(), strict=True):
+            assert torch.equal(mine, others[chosen])

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from edgewise.errors import DomainError
 
@@ -17,23 +19,25 @@ class Adam:
     """Adaptive moments, bias-corrected, with torch.optim.Adam's defaults and its order of operations.
 
     ``m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g**2;``
-    ``parameters -= rate / (1 - beta1**t) * m / (sqrt(v) / sqrt(1 - beta2**t) + eps)``.
+    ``parameters -= rate weight_decay parameters + rate / (1 - beta1**t) * m / (sqrt(v) / sqrt(1 - beta2**t) + eps)``.
 
-    Raises DomainError for numbers out of range. Source: Kingma & Ba, arXiv 1412.6980, algorithm 1.
+    Raises DomainError for numbers out of range. Source: Kingma & Ba, arXiv 1412.6980, algorithm 1; with weight decay
+    Loshchilov & Hutter, arXiv 1711.05101, algorithm 2 (AdamW).
     """
 
     beta1: float = 0.9
     beta2: float = 0.999
     eps: float = 1e-8
+    weight_decay: float = 0.0
 
     slots = 2
     """Numbers kept for each parameter: m and v."""
 
     def __post_init__(self) -> None:
-        if not (0.0 <= self.beta1 < 1.0 and 0.0 <= self.beta2 < 1.0 and self.eps >= 0.0):
+        if not (0.0 <= self.beta1 < 1.0 and 0.0 <= self.beta2 < 1.0 and self.eps >= 0.0 and self.weight_decay >= 0.0):
             raise DomainError(
-                f"beta1={self.beta1!r}, beta2={self.beta2!r}, eps={self.eps!r} given, expected 0 <= beta < 1 and "
-                "eps >= 0; try Adam()"
+                f"beta1={self.beta1!r}, beta2={self.beta2!r}, eps={self.eps!r}, weight_decay={self.weight_decay!r} "
+                "given, expected 0 <= beta < 1, eps >= 0 and weight_decay >= 0; try Adam()"
             )
 
     @torch.no_grad()
@@ -50,21 +54,33 @@ class Adam:
     ) -> None:
         """Step number `step`, from 1, in place; members that are not `alive` stay where they are.
 
-        layers, gradients: [member, ...]; kept: m and v of each; rates: [member, 1, 1]; scale: multiplies every rate.
-        torch's fused kernel reads and writes every number once, a quarter of the time of separate operations; it takes
-        one rate a call, so tensors are handed over member by member, together with all others of the same rate.
+        layers, gradients: [member, ...]; kept: m and v of each; rates: [member, 1, ...]; scale: multiplies every rate.
+        torch's fused kernel reads and writes every number once, a quarter of the time of separate operations. It takes
+        one rate a call: neighbouring members of one rate are handed over together, with all other tensors of that rate.
         """
-        living = torch.nonzero(alive).flatten().tolist()
-        by_rate: dict[float, tuple[list[Tensor], ...]] = defaultdict(lambda: ([], [], [], []))
-        for p, g, m, v, rate in zip(layers, gradients, *kept, rates, strict=True):
-            of_members = [tensor.unbind(0) for tensor in (p, g, m, v)]
-            values = rate.flatten().tolist()
-            for i in living:
-                for group, tensors in zip(by_rate[values[i]], of_members, strict=True):
-                    group.append(tensors[i])
+        members_rates = torch.stack([rate.flatten() for rate in rates])
+        table = torch.where(alive, members_rates, torch.nan).tolist()
+        by_rate: dict[float, list[tuple[Tensor, ...]]] = defaultdict(list)
+        padded = []
+        for of_members, *tensors in zip(table, layers, gradients, *kept, strict=True):
+            runs = [(rate, len(list(same))) for rate, same in groupby(of_members)]
+            lanes, size = 64 // tensors[0].element_size(), tensors[0][0].numel()
+            dense = [t.reshape(len(of_members), size) for t in tensors]
+            if any(count * size % lanes for _, count in runs):
+                dense = [functional.pad(t, (0, -size % lanes)) for t in dense]
+            if dense[0].data_ptr() != tensors[0].data_ptr():
+                padded += [(t, copy[:, :size]) for t, copy in zip(tensors, dense, strict=True) if t is not tensors[1]]
+            parts = zip(*(torch.split(t, [count for _, count in runs]) for t in dense), strict=True)
+            for (rate, _), part in zip(runs, parts, strict=True):
+                by_rate[rate].append(part)
         done = torch.tensor(float(step), device=alive.device)
-        for rate_value, (parameters, slopes, first, second) in by_rate.items():
-            torch._fused_adam_(
-                parameters, slopes, first, second, [], [done] * len(parameters), lr=rate_value * scale,
-                beta1=self.beta1, beta2=self.beta2, weight_decay=0.0, eps=self.eps, amsgrad=False, maximize=False,
-            )  # fmt: skip
+        update = torch._fused_adamw_ if self.weight_decay else torch._fused_adam_
+        for rate, group in by_rate.items():
+            if rate == rate:  # nan: not alive
+                p, g, m, v = (list(tensors) for tensors in zip(*group, strict=True))
+                update(
+                    p, g, m, v, [], [done] * len(p), lr=rate * scale, beta1=self.beta1, beta2=self.beta2,
+                    weight_decay=self.weight_decay, eps=self.eps, amsgrad=False, maximize=False,
+                )  # fmt: skip
+        for tensor, copy in padded:
+            tensor.copy_(copy.reshape(tensor.shape))

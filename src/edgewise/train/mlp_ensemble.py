@@ -12,9 +12,10 @@ from edgewise.data.dataset import Split
 from edgewise.errors import DomainError
 from edgewise.train.checkpoints import digest
 from edgewise.train.ensemble import Elementwise, Member, Parameters, Shape, initialise, preactivations, rates
+from edgewise.train.gradients import loss_and_gradients
 from edgewise.train.losses import Loss, member_losses
 from edgewise.train.order import Order
-from edgewise.train.problem import Problem
+from edgewise.train.problem import Problem, Slope
 
 
 class MLPEnsemble(Problem):
@@ -33,6 +34,7 @@ class MLPEnsemble(Problem):
         like = parameters.first
         self.activation, self.loss = activation, loss
         self._layers = tuple(t.detach().requires_grad_(True) for t in parameters.layers())
+        self._gradients = tuple(torch.empty_like(t, requires_grad=False) for t in self._layers)
         self._inputs = data.inputs.to(device=like.device, dtype=like.dtype)
         targets = data.labels.to(like.device)
         self._targets = targets.to(like.dtype) if targets.is_floating_point() else targets
@@ -58,6 +60,13 @@ class MLPEnsemble(Problem):
         inputs, targets = self.batch(step)
         return member_losses(self.loss, preactivations(self.activation, self._layers, inputs)[-1], targets)
 
+    def losses_and_gradients(self, step: int) -> Slope:
+        """`losses`, detached, and their gradients, which the next call overwrites."""
+        return loss_and_gradients(
+            self.activation, self._layers, self._inputs, self._targets, self.loss, rows=self._order.rows(step),
+            out=self._gradients,
+        )  # fmt: skip
+
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
         """The inputs [member, example, feature] and targets [member, example, ...] of a step."""
         rows = self._order.rows(step)
@@ -68,6 +77,7 @@ class MLPEnsemble(Problem):
         chosen = type(self).__new__(type(self))
         chosen.__dict__.update(self.__dict__)
         chosen._layers = tuple(t.detach()[members].requires_grad_(True) for t in self._layers)
+        chosen._gradients = tuple(t[: len(members)] for t in self._gradients)
         chosen._order = self._order.select(members)
         chosen.members = len(members)
         return chosen
