@@ -71,6 +71,9 @@ class Member:
     variances, and see the same batches, so that settings are compared on equal terms.
     weight_rates, bias_rates: the learning rate of each layer relative to `learning_rate`, one per hidden layer and one
     for the output; None means 1 everywhere.
+    input_scale: what its inputs are multiplied by. order_seed: the seed of its data order, None for `seed`.
+    constants: (alpha, beta, gamma, delta), so that its activation is gamma (sigma(alpha x + beta) + delta); None for
+    sigma itself, the ensemble's activation.
     """
 
     seed: int
@@ -78,6 +81,22 @@ class Member:
     initial: Initial
     weight_rates: tuple[float, ...] | None = None
     bias_rates: tuple[float, ...] | None = None
+    input_scale: float = 1.0
+    order_seed: int | None = None
+    constants: tuple[float, float, float, float] | None = None
+
+    def __post_init__(self) -> None:
+        numbers = (self.learning_rate, self.input_scale, *(self.constants or ()))
+        if not all(math.isfinite(number) for number in numbers):
+            raise DomainError(
+                f"learning_rate={self.learning_rate!r}, input_scale={self.input_scale!r}, constants={self.constants!r} "
+                "given, expected finite numbers; try learning_rate=0.01"
+            )
+        if self.constants is not None and len(self.constants) != 4:
+            raise DomainError(
+                f"{len(self.constants)} constants given, expected alpha, beta, gamma and delta; "
+                "try (1.0, 0.0, 1.0, 0.0)"
+            )
 
 
 @dataclass(frozen=True)
