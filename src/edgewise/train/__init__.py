@@ -4,6 +4,7 @@ from edgewise.train.adam import Adam
 from edgewise.train.checkpoints import Checkpoints
 from edgewise.train.ensemble import Initial, Member, Parameters, Shape, forward, initialise
 from edgewise.train.loop import minimise
+from edgewise.train.member_activation import MemberActivation, tailored_members
 from edgewise.train.mlp_ensemble import MLPEnsemble
 from edgewise.train.network import Network
 from edgewise.train.problem import Problem
@@ -20,7 +21,7 @@ from edgewise.train.run import Run
 from edgewise.train.schedules import Constant, Linear, OneCycle, Step, WarmupCosine
 from edgewise.train.second_order import lbfgs
 from edgewise.train.sgd import SGD
-from edgewise.train.training import Training, accuracy, train
+from edgewise.train.training import Training, accuracy, predict, train
 
 __all__ = [
     "SGD",
@@ -32,6 +33,7 @@ __all__ = [
     "Look",
     "MLPEnsemble",
     "Member",
+    "MemberActivation",
     "Network",
     "OneCycle",
     "Parameters",
@@ -52,5 +54,7 @@ __all__ = [
     "minimise",
     "outputs",
     "parameter_norms",
+    "predict",
+    "tailored_members",
     "train",
 ]

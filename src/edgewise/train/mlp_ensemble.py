@@ -14,6 +14,7 @@ from edgewise.train.checkpoints import digest
 from edgewise.train.ensemble import Elementwise, Member, Parameters, Shape, initialise, preactivations, rates
 from edgewise.train.gradients import loss_and_gradients
 from edgewise.train.losses import Loss, member_losses
+from edgewise.train.member_activation import MemberActivation, of_members
 from edgewise.train.order import Order
 from edgewise.train.problem import Problem, Slope
 
@@ -32,13 +33,15 @@ class MLPEnsemble(Problem):
         if not 1 <= batch <= len(data):
             raise DomainError(f"batch={batch} given, expected 1 <= batch <= {len(data)}, the number of examples")
         like = parameters.first
-        self.activation, self.loss = activation, loss
+        self.activation, self.loss = of_members(activation, members), loss
         self._layers = tuple(t.detach().requires_grad_(True) for t in parameters.layers())
         self._gradients = tuple(torch.empty_like(t, requires_grad=False) for t in self._layers)
         self._inputs = data.inputs.to(device=like.device, dtype=like.dtype)
         targets = data.labels.to(like.device)
         self._targets = targets.to(like.dtype) if targets.is_floating_point() else targets
-        self._order = Order([m.seed for m in members], len(data), batch, like.device)
+        seeds = [m.seed if m.order_seed is None else m.order_seed for m in members]
+        self._order = Order(seeds, len(data), batch, like.device)
+        self._scales = input_scales(members, like)
         self.members = len(members)
 
     @classmethod
@@ -62,15 +65,18 @@ class MLPEnsemble(Problem):
 
     def losses_and_gradients(self, step: int) -> Slope:
         """`losses`, detached, and their gradients, which the next call overwrites."""
-        return loss_and_gradients(
-            self.activation, self._layers, self._inputs, self._targets, self.loss, rows=self._order.rows(step),
-            out=self._gradients,
-        )  # fmt: skip
+        if self._scales is None:
+            return loss_and_gradients(
+                self.activation, self._layers, self._inputs, self._targets, self.loss, rows=self._order.rows(step),
+                out=self._gradients,
+            )  # fmt: skip
+        return loss_and_gradients(self.activation, self._layers, *self.batch(step), self.loss, out=self._gradients)
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
         """The inputs [member, example, feature] and targets [member, example, ...] of a step."""
         rows = self._order.rows(step)
-        return self._inputs[rows], self._targets[rows]
+        inputs = self._inputs[rows]
+        return inputs if self._scales is None else inputs * self._scales, self._targets[rows]
 
     def select(self, members: Tensor) -> MLPEnsemble:
         """A copy with these members alone, by index."""
@@ -79,14 +85,21 @@ class MLPEnsemble(Problem):
         chosen._layers = tuple(t.detach()[members].requires_grad_(True) for t in self._layers)
         chosen._gradients = tuple(t[: len(members)] for t in self._gradients)
         chosen._order = self._order.select(members)
+        chosen._scales = None if self._scales is None else self._scales[members]
+        if isinstance(self.activation, MemberActivation):
+            chosen.activation = self.activation.select(members)
         chosen.members = len(members)
         return chosen
 
     def preactivations(self, probe: Tensor) -> tuple[Tensor, ...]:
-        """z of every layer, [member, example, unit], the output last, for a probe [example, feature] fed to all."""
+        """z of every layer, [member, example, unit], the output last, for a probe [example, feature] fed to all.
+
+        Every member multiplies it by its own input scale, as it does with the data.
+        """
         like = self._layers[0]
         layers = [t.detach() for t in self._layers]
-        return preactivations(self.activation, layers, probe.to(device=like.device, dtype=like.dtype))
+        inputs = probe.to(device=like.device, dtype=like.dtype)
+        return preactivations(self.activation, layers, inputs if self._scales is None else inputs * self._scales)
 
     def settings(self) -> dict[str, Any]:
         """What it is, as JSON values."""
@@ -94,8 +107,16 @@ class MLPEnsemble(Problem):
             "activation": getattr(self.activation, "spec", None) or _name(self.activation),
             "loss": self.loss if isinstance(self.loss, str) else _name(self.loss),
             "data": digest((self._inputs, self._targets)),
+            "input scales": None if self._scales is None else self._scales.flatten().tolist(),
             **self._order.settings(),
         }
+
+
+def input_scales(members: Sequence[Member], like: Tensor) -> Tensor | None:
+    """What each member multiplies its inputs by, [member, 1, 1]; None where that is 1 for all."""
+    if all(m.input_scale == 1.0 for m in members):
+        return None
+    return torch.tensor([m.input_scale for m in members], dtype=like.dtype, device=like.device)[:, None, None]
 
 
 def _name(function: object) -> str:

@@ -18,7 +18,8 @@ from edgewise.train.ensemble import Elementwise, Member, Parameters, Shape, forw
 from edgewise.train.live import Optimiser
 from edgewise.train.loop import minimise
 from edgewise.train.losses import Loss
-from edgewise.train.mlp_ensemble import MLPEnsemble, layer_rates
+from edgewise.train.member_activation import of_members
+from edgewise.train.mlp_ensemble import MLPEnsemble, input_scales, layer_rates
 from edgewise.train.records import Recorder
 from edgewise.train.run import Run
 from edgewise.train.schedules import Schedule, WarmupCosine
@@ -109,16 +110,35 @@ def train(
 
 
 @torch.no_grad()
-def accuracy(activation: Elementwise, parameters: Parameters, data: Split) -> tuple[Tensor, Tensor]:
+def accuracy(
+    activation: Elementwise, parameters: Parameters, data: Split, *, members: Sequence[Member] | None = None
+) -> tuple[Tensor, Tensor]:
     """Share of right answers and mean cross-entropy of each member, [member], on the CPU.
 
+    members: those the ensemble was trained with, needed where they have input scales or constants of their own.
     An output that is not finite is a wrong answer, and its loss is nan.
     """
     p = parameters.first
-    with flushed_denormals():
-        outputs = forward(activation, parameters, data.inputs.to(device=p.device, dtype=p.dtype))
+    outputs = predict(activation, parameters, data.inputs, members=members)
     labels = data.labels.to(p.device).expand(len(p), -1)
     usable = torch.isfinite(outputs).all(2)
     right = (outputs.argmax(2) == labels) & usable
     loss = functional.cross_entropy(outputs.mT, labels, reduction="none").mean(1)
     return right.float().mean(1).cpu(), torch.where(usable.all(1), loss, torch.nan).cpu()
+
+
+@torch.no_grad()
+def predict(
+    activation: Elementwise, parameters: Parameters, inputs: Tensor, *, members: Sequence[Member] | None = None
+) -> Tensor:
+    """The outputs [member, example, output] of trained members for inputs [example, feature].
+
+    members: those the ensemble was trained with, needed where they have input scales or constants of their own.
+    """
+    p = parameters.first
+    x = inputs.to(device=p.device, dtype=p.dtype)
+    if members is not None:
+        scales, activation = input_scales(members, p), of_members(activation, members)
+        x = x if scales is None else x * scales
+    with flushed_denormals():
+        return forward(activation, parameters, x)
