@@ -135,20 +135,18 @@ def _alone(folder: Path) -> Iterator[None]:
     """One process at a time downloads into a folder; the others wait, and then find the file. Raises DataError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with (folder / ".lock").open("w") as lock:
-            try:
-                import fcntl
-            except (
-                ImportError
-            ):  # Windows: two processes at once would spoil each other's file, which the checksum shows
-                yield
-                return
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-    except PermissionError as error:
+        lock = (folder / ".lock").open("w")
+    except OSError as error:
         raise DataError(
             f"{folder} cannot be written to ({error.strerror}); set EDGEWISE_DATA to a folder that can"
         ) from error
+    with lock:
+        # Windows has no fcntl: two processes at once would spoil each other's file there, which the checksum shows
+        with contextlib.suppress(ImportError):
+            import fcntl
+
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _short(error: BaseException) -> str:
