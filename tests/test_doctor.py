@@ -30,6 +30,7 @@ def test_a_data_folder_that_is_not_there_is_a_problem_with_advice(
     monkeypatch.setenv("EDGEWISE_DATA", str(tmp_path / "nowhere"))
     check = found("EDGEWISE_DATA")
     assert (check.status, bool(check.advice)) == ("problem", True)
+    monkeypatch.setenv("COLUMNS", "400")  # long paths are folded
     result = CliRunner().invoke(main, ["doctor"])
     assert result.exit_code == 1
     assert "nowhere" in result.stdout

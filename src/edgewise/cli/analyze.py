@@ -54,7 +54,7 @@ def analyze(spec: str, as_json: bool, html: Path | None) -> None:
     if "call" in mended:
         out.print(f"  {mended['call']}", markup=False)
     if html is not None:
-        out.print(f"\npage written to {html}", markup=False)
+        out.print(f"\npage written to {html}", markup=False, soft_wrap=True)
 
 
 def _tailored(a: Activation) -> dict[str, Any]:

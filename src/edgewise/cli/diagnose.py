@@ -80,4 +80,4 @@ def diagnose(
     out = console()
     out.print(result)
     if html is not None:
-        out.print(f"\npage written to {html}", markup=False)
+        out.print(f"\npage written to {html}", markup=False, soft_wrap=True)
