@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -16,14 +17,18 @@ from edgewise.activations import Activation
 from edgewise.activations import activation as as_activation
 from edgewise.activations.torch_names import same_as
 from edgewise.errors import DomainError, ModelError
-from edgewise.pinn.multi_index import Coefficients, Wanted, coefficients, exponents, factorial
+from edgewise.pinn.algebra import algebra
+from edgewise.pinn.multi_index import Wanted, terms
 from edgewise.pinn.nested import nested_derivatives
+from edgewise.pinn.propagation import propagated
 from edgewise.train.ensemble import Elementwise, forward_layers
+
+W = TypeVar("W", bound=Wanted)
 
 
 def derivatives(
-    activation: Elementwise | str, layers: Sequence[Tensor], x: Tensor, wanted: Sequence[Wanted]
-) -> dict[Wanted, Tensor]:
+    activation: Elementwise | str, layers: Sequence[Tensor], x: Tensor, wanted: Sequence[W]
+) -> dict[W, Tensor]:
     """Derivatives of networks with respect to their inputs, differentiable with respect to `layers`.
 
     activation: an `Activation` or a spec; any other elementwise function of torch is differentiated by autograd.
@@ -35,15 +40,31 @@ def derivatives(
     Raises DomainError for shapes that do not fit and for what is no derivative.
     """
     series = _checked_input(layers, x)
-    indices = {w: exponents(w, x.shape[-1]) for w in wanted}
     sigma = _known(activation)
     if sigma is None:
         assert not isinstance(activation, str)
-        found = nested_derivatives(lambda at: forward_layers(activation, layers, at), series, list(indices.values()))
-        return {w: found[index] for w, index in indices.items()}
-    needed = coefficients(indices.values(), x.shape[-1])
-    jet = _propagated(sigma, layers, series, needed)
-    return {w: factorial(index) * jet[:, needed.position(index)] for w, index in indices.items()}
+        return _by_autograd(activation, layers, series, wanted)
+    carried = algebra(tuple(wanted), x.shape[-1])
+    parts = propagated(sigma, carried, layers, series)
+    return {w: _summed(parts, made_of) for w, made_of in zip(wanted, carried.readout, strict=True)}
+
+
+def _summed(parts: Sequence[Tensor], made_of: Sequence[tuple[int, float]]) -> Tensor:
+    total: Tensor | None = None
+    for k, c in made_of:
+        term = parts[k] if c == 1.0 else c * parts[k]
+        total = term if total is None else total + term
+    return torch.zeros_like(parts[0]) if total is None else total
+
+
+def _by_autograd(activation: Elementwise, layers: Sequence[Tensor], x: Tensor, wanted: Sequence[W]) -> dict[W, Tensor]:
+    made_of = {w: terms(w, x.shape[-1]) for w in wanted}
+    needed = sorted({index for parts in made_of.values() for index, _ in parts}, key=sum)
+    found = nested_derivatives(lambda at: forward_layers(activation, layers, at), x, needed)
+    return {
+        w: sum((c * found[index] for index, c in parts[1:]), parts[0][1] * found[parts[0][0]])
+        for w, parts in made_of.items()
+    }
 
 
 def _known(activation: Elementwise | str) -> Activation | None:
@@ -69,60 +90,6 @@ def _checked_input(layers: Sequence[Tensor], x: Tensor) -> Tensor:
             f"{coordinates}]: a network's first layer takes {coordinates} coordinates"
         )
     return x.expand(members, -1, -1) if x.dim() == 2 else x
-
-
-def _propagated(sigma: Activation, layers: Sequence[Tensor], x: Tensor, needed: Coefficients) -> Tensor:
-    """The Taylor coefficients of the outputs, [member, coefficient, example, output]."""
-    depth = len(layers) // 2
-    jet = _seed(x, needed)
-    for weight, bias in zip(layers[: depth - 1], layers[depth:-1], strict=True):
-        jet = _composed(sigma, _linear(jet, weight, bias), needed)
-    return _linear(jet, layers[depth - 1], layers[-1])
-
-
-def _seed(x: Tensor, needed: Coefficients) -> Tensor:
-    """The coefficients of the coordinates themselves."""
-    blocks = [x]
-    for index in needed.indices[1:]:
-        slope = torch.zeros_like(x)
-        if sum(index) == 1:
-            slope[..., index.index(1)] = 1.0
-        blocks.append(slope)
-    return torch.stack(blocks, 1)
-
-
-def _linear(jet: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    members, count, examples, _ = jet.shape
-    product = torch.bmm(jet.reshape(members, count * examples, -1), weight).view(members, count, examples, -1)
-    return torch.cat([product[:, :1] + bias[:, None], product[:, 1:]], 1)
-
-
-def _composed(sigma: Activation, jet: Tensor, needed: Coefficients) -> Tensor:
-    """sigma of the series: its coefficients are sums over k of sigma^(k)/k! times those of the k-th power."""
-    inner = list(jet.unbind(1))
-    value = inner[0]
-    result = [sigma(value), *(torch.zeros_like(value) for _ in inner[1:])]
-    power: list[Tensor | None] = [None, *inner[1:]]
-    scale = 1.0
-    for k in range(1, needed.order + 1):
-        scale /= k
-        slope = sigma.derivative(value, k) * scale
-        result = [r if p is None else r + slope * p for r, p in zip(result, power, strict=True)]
-        power = _times(power, inner, needed) if k < needed.order else power
-    return torch.stack(result, 1)
-
-
-def _times(power: Sequence[Tensor | None], inner: Sequence[Tensor], needed: Coefficients) -> list[Tensor | None]:
-    """The next power of the series without its value."""
-    result: list[Tensor | None] = []
-    for index in needed.indices:
-        total: Tensor | None = None
-        for a, b in needed.products(index):
-            factor = power[a]
-            if factor is not None:
-                total = factor * inner[b] if total is None else torch.addcmul(total, factor, inner[b])
-        result.append(total)
-    return result
 
 
 def layers_of(model: nn.Module) -> tuple[Tensor, ...]:

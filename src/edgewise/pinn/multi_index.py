@@ -1,87 +1,70 @@
-"""Which Taylor coefficients of a network are propagated, and which products of them make up which.
+"""How derivatives are asked for: by the coordinates they differentiate by, and as constant combinations of such.
 
-A mixed derivative is a multi-index. In the interface it is written as the coordinates it differentiates by, in any
-order: ``()`` is the value, ``(0, 0, 1)`` is d^3/dx0^2 dx1. Inside it is a tuple of exponents, one a coordinate: (2, 1).
+``()`` is the value, ``(0, 0, 1)`` is d^3/dx0^2 dx1, coordinates in any order. Inside, a derivative is a tuple of
+exponents, one a coordinate: (2, 1).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import product
 
 from edgewise.errors import DomainError
 
-Wanted = tuple[int, ...]
-"""The coordinates that are differentiated by, in any order."""
+Index = tuple[int, ...]
+"""The coordinates that are differentiated by."""
 
 Exponents = tuple[int, ...]
+"""How often each coordinate is differentiated by."""
 
 
-def exponents(wanted: Wanted, coordinates: int) -> Exponents:
+@dataclass(frozen=True)
+class Combination:
+    """A sum of derivatives with constant coefficients, carried through the network as one: ((coordinates, c), ...)."""
+
+    terms: tuple[tuple[Index, float], ...]
+
+
+Wanted = Index | Combination
+
+
+def combination(coefficients: Mapping[Index, float]) -> Combination:
+    """The sum of ``c * derivative``, cheaper than its parts.
+
+    ``combination({(1,): 1.0, (0, 0): -nu})`` is u_t - nu u_xx.
+    Raises DomainError where a coefficient is not a finite number, or there is none.
+    """
+    if not coefficients or not all(isinstance(c, int | float) and math.isfinite(c) for c in coefficients.values()):
+        raise DomainError(
+            f"combination of {dict(coefficients)!r} given, expected finite numbers by derivative; "
+            "try combination({(0, 0): 1.0, (1, 1): 1.0})"
+        )
+    return Combination(tuple((tuple(index), float(c)) for index, c in coefficients.items()))
+
+
+def laplacian(*coordinates: int) -> Combination:
+    """The sum of the second derivatives by these coordinates."""
+    return combination({(c, c): 1.0 for c in coordinates})
+
+
+def exponents(index: Index, coordinates: int) -> Exponents:
     """How often each coordinate is differentiated by.
 
     Raises DomainError where an entry is not the number of a coordinate.
     """
-    if not isinstance(wanted, tuple) or any(
-        isinstance(c, bool) or not isinstance(c, int) or not 0 <= c < coordinates for c in wanted
+    if not isinstance(index, tuple) or any(
+        isinstance(c, bool) or not isinstance(c, int) or not 0 <= c < coordinates for c in index
     ):
         raise DomainError(
-            f"derivative {wanted!r} given, expected a tuple of coordinate numbers 0 to {coordinates - 1}; "
+            f"derivative {index!r} given, expected a tuple of coordinate numbers 0 to {coordinates - 1}; "
             "try () for the value, (0, 0) for the second derivative by the first coordinate"
         )
-    return tuple(wanted.count(c) for c in range(coordinates))
+    return tuple(index.count(c) for c in range(coordinates))
 
 
-@dataclass(frozen=True)
-class Coefficients:
-    """The Taylor coefficients that travel through the network together: a set that holds every divisor of its members.
-
-    indices: exponents in order of their total degree, the value first.
-    """
-
-    indices: tuple[Exponents, ...]
-
-    @property
-    def order(self) -> int:
-        """The highest total degree."""
-        return sum(self.indices[-1])
-
-    def position(self, index: Exponents) -> int:
-        """Where that coefficient stands."""
-        return self.indices.index(index)
-
-    def products(self, index: Exponents) -> tuple[tuple[int, int], ...]:
-        """Positions (a, b) of the pairs of coefficients other than the value whose product contributes to `index`."""
-        return _products(self.indices, index)
-
-
-@lru_cache(maxsize=1024)
-def _products(indices: tuple[Exponents, ...], index: Exponents) -> tuple[tuple[int, int], ...]:
-    where = {a: i for i, a in enumerate(indices)}
-    found = []
-    for a in indices[1:]:
-        b = tuple(i - j for i, j in zip(index, a, strict=True))
-        if any(b) and min(b) >= 0:
-            found.append((where[a], where[b]))
-    return tuple(found)
-
-
-def coefficients(wanted: Iterable[Exponents], coordinates: int) -> Coefficients:
-    """The smallest set of coefficients that the chain rule needs for those derivatives."""
-    return _closure(tuple(sorted(set(wanted))), coordinates)
-
-
-@lru_cache(maxsize=256)
-def _closure(wanted: Sequence[Exponents], coordinates: int) -> Coefficients:
-    closed = {(0,) * coordinates}
-    for index in wanted:
-        closed |= set(product(*(range(e + 1) for e in index)))
-    return Coefficients(tuple(sorted(closed, key=lambda a: (sum(a), tuple(-e for e in a)))))
-
-
-def factorial(index: Exponents) -> int:
-    """What turns the Taylor coefficient into the derivative."""
-    return math.prod(math.factorial(e) for e in index)
+def terms(wanted: Wanted, coordinates: int) -> tuple[tuple[Exponents, float], ...]:
+    """What is wanted as derivatives with coefficients. Raises DomainError as `exponents` does."""
+    if isinstance(wanted, Combination):
+        return tuple((exponents(index, coordinates), c) for index, c in wanted.terms)
+    return ((exponents(wanted, coordinates), 1.0),)
