@@ -16,6 +16,7 @@ from edgewise.cli.doctor import doctor
 from edgewise.cli.group import CONTEXT, EdgewiseGroup
 from edgewise.cli.listing import list_
 from edgewise.cli.phase import phase
+from edgewise.cli.pinn import pinn
 from edgewise.cli.report import report
 from edgewise.cli.reproduce import reproduce
 
@@ -38,5 +39,5 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
-for _command in (list_, analyze, report, diagnose, phase, reproduce, doctor):
+for _command in (list_, analyze, report, diagnose, phase, pinn, reproduce, doctor):
     main.add_command(_command)
