@@ -10,7 +10,7 @@ from torch import Tensor, fx, nn
 
 import edgewise as ew
 from edgewise.errors import DomainError, SpecError
-from edgewise.models import CNN, GPT, MLP, PreActivationResNet, ResNet
+from edgewise.models import CNN, GPT, MLP, VGG, DenseNet, PreActivationResNet, ResNet, WideResNet
 
 
 def _made(family: str, activation: object = "gelu") -> tuple[nn.Module, Tensor, tuple[int, ...]]:
@@ -26,10 +26,16 @@ def _made(family: str, activation: object = "gelu") -> tuple[nn.Module, Tensor, 
         return ResNet(14, outputs=4, width=4, activation=activation), images, (2, 4)
     if family == "preactivation":
         return PreActivationResNet(20, outputs=4, width=4, activation=activation), images, (2, 4)
+    if family == "wide":
+        return WideResNet(10, 1, outputs=4, activation=activation), images, (2, 4)
+    if family == "vgg":
+        return VGG((1, 2), outputs=4, width=4, activation=activation), images, (2, 4)
+    if family == "densenet":
+        return DenseNet(10, 3, bottleneck=True, outputs=4, activation=activation), images, (2, 4)
     return GPT(11, context=8, depth=2, width=8, heads=2, activation=activation), tokens, (2, 5, 11)
 
 
-FAMILIES = ("mlp", "cnn", "resnet", "preactivation", "gpt")
+FAMILIES = ("mlp", "cnn", "resnet", "preactivation", "wide", "vgg", "densenet", "gpt")
 
 
 class _ActivationsAreLeaves(fx.Tracer):
@@ -55,7 +61,10 @@ def test_traced_model_is_the_model(family: str) -> None:
 def test_any_activation_in_every_place_and_a_gradient_at_every_parameter(family: str, activation: object) -> None:
     model, batch, _ = _made(family, activation)
     places = [module for module in model.modules() if isinstance(module, ew.nn.Elementwise)]
-    expected = {"mlp": 3, "cnn": 3, "resnet": 1 + 2 * 6, "preactivation": 3 * 6 + 1, "gpt": 2}[family]
+    expected = {
+        "mlp": 3, "cnn": 3, "resnet": 1 + 2 * 6, "preactivation": 3 * 6 + 1, "wide": 3 * 2 + 1, "vgg": 3,
+        "densenet": 3 * 2 + 2 + 1, "gpt": 2,
+    }[family]  # fmt: skip
     assert len(places) == expected  # a module of its own at every place
     assert all(place.activation == ew.activation(activation) for place in places)
     model(batch).square().mean().backward()
@@ -105,8 +114,38 @@ def test_preactivation_resnets_have_the_published_number_of_parameters() -> None
     assert _count(unit) == 2 * 256 + 256 * 64 + 2 * 64 + 9 * 64 * 64 + 2 * 64 + 64 * 256
 
 
+def test_wide_and_dense_networks_have_the_published_number_of_parameters() -> None:
+    # Zagoruyko & Komodakis 2016, table 4: WRN-40-4 8.9M, WRN-28-10 36.5M; Huang et al. 2017, table 2: DenseNet-100 with
+    # growth 12 7.0M, its BC form 0.8M
+    assert round(_count(WideResNet(40, 4)) / 1e6, 1) == 8.9
+    assert round(_count(WideResNet(28, 10)) / 1e6, 1) == 36.5
+    assert round(_count(DenseNet(100, 12)) / 1e6, 1) == 7.0
+    assert round(_count(DenseNet(100, 12, bottleneck=True)) / 1e6, 1) == 0.8
+
+
+def test_vgg_has_the_convolutions_of_configuration_d() -> None:
+    # Simonyan & Zisserman 2015, table 1, configuration D: two, two, three, three, three convolutions of these widths
+    widths = [64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512]
+    shapes = list(zip([3, *widths[:-1]], widths, strict=True))
+    convolutions = sum(9 * before * after + after for before, after in shapes)
+    assert _count(VGG(16)) == convolutions + 2 * sum(widths) + 512 * 10 + 10
+    assert _count(VGG(16, norm=None)) == convolutions + 512 * 10 + 10
+
+
+def test_a_dense_layer_keeps_what_came_in() -> None:
+    model = DenseNet(10, 3, activation="tanh")
+    x = torch.randn(2, 16, 4, 4)
+    out = model.blocks[0](x)
+    assert out.shape[1] == 16 + 3
+    assert torch.equal(out[:, :16], x)
+
+
 def test_depth_counts_the_layers_with_weights() -> None:
     for model, depth in (
+        (VGG((2, 3, 1)), 6 + 1),
+        (WideResNet(16, 1), 16 - 2),  # the paper counts the two projections that replace identities too
+        (DenseNet(22, 4), 22),
+        (DenseNet(22, 4, bottleneck=True), 22),
         (ResNet(20), 20),
         (PreActivationResNet(20, block="basic"), 20),
         (PreActivationResNet(29), 29),
@@ -174,6 +213,10 @@ def test_stated_initialisations_are_the_ones_drawn() -> None:
     ("make", "error", "says"),
     [
         (lambda: ResNet(21), DomainError, "6n\\+2; try depth=20"),
+        (lambda: WideResNet(27), DomainError, "6n\\+4; try depth=22"),
+        (lambda: DenseNet(99), DomainError, "3n\\+4; try depth=97"),
+        (lambda: VGG(15), DomainError, "11, 13, 16, 19"),
+        (lambda: VGG(16, norm="layer"), SpecError, "'batch' or None"),
         (lambda: PreActivationResNet(112), DomainError, "9n\\+2; try depth=110"),
         (lambda: PreActivationResNet(29, block="wide"), SpecError, "'basic' or 'bottleneck'"),
         (lambda: ResNet(20, shortcut="C"), SpecError, "'A' or 'B'"),

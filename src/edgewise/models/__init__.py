@@ -7,9 +7,12 @@ draws the parameters anew as the model's authors did, whatever the activation: `
 """
 
 from edgewise.models.cnn import CNN
+from edgewise.models.densenet import DenseNet
 from edgewise.models.gpt import GPT
 from edgewise.models.mlp import MLP
 from edgewise.models.preactivation_resnet import PreActivationResNet
 from edgewise.models.resnet import ResNet
+from edgewise.models.vgg import VGG
+from edgewise.models.wide_resnet import WideResNet
 
-__all__ = ["CNN", "GPT", "MLP", "PreActivationResNet", "ResNet"]
+__all__ = ["CNN", "GPT", "MLP", "VGG", "DenseNet", "PreActivationResNet", "ResNet", "WideResNet"]
