@@ -110,11 +110,12 @@ class Augment:
         chosen = _gather(images, rows, row, column)
         inputs = plain(chosen, normalisation, dtype=dtype, channels_last=channels_last)
         if self.cutout:
-            low, high = -(self.cutout // 2), self.cutout - self.cutout // 2
-            down = torch.arange(height) - drawn.centre_row[:, None]
-            across = torch.arange(width) - drawn.centre_column[:, None]
-            hidden = ((down >= low) & (down < high))[:, :, None] & ((across >= low) & (across < high))[:, None, :]
-            inputs.masked_fill_(hidden.to(device)[:, None], 0.0)
+            # beyond the border the index stops at the border pixel, which is cut out anyway
+            square = torch.arange(self.cutout) - self.cutout // 2
+            down = (drawn.centre_row[:, None] + square).clamp(0, height - 1)
+            across = (drawn.centre_column[:, None] + square).clamp(0, width - 1)
+            pixel = (down[:, :, None] * width + across[:, None, :]).flatten(1).to(device)
+            inputs.flatten(2).scatter_(2, pixel[:, None].expand(-1, inputs.shape[1], -1), 0.0)
         return inputs
 
 

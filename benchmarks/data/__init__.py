@@ -1,0 +1,1 @@
+"""How fast batches of augmented images are made."""
