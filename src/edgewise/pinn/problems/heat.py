@@ -25,7 +25,10 @@ def heat(*, diffusion: float = 0.05, amplitudes: Sequence[float] = (1.0, 0.0, 0.
     diffusion that is not above 0 and for amplitudes that are all 0 or none.
     """
     d = positive("diffusion", diffusion, "0.05")
-    sizes = tuple(float(a) for a in amplitudes)
+    try:
+        sizes = tuple(float(a) for a in amplitudes)
+    except (TypeError, ValueError):
+        sizes = ()
     if not any(sizes) or not all(map(math.isfinite, sizes)):
         raise DomainError(
             f"amplitudes={amplitudes!r} given, expected finite numbers, one of them not 0; try (1, 0, 0.5)"

@@ -28,9 +28,7 @@ class Basis:
 
     def at(self, x: Tensor, order: int = 0) -> Tensor:
         """Derivatives of all functions; [point, function]."""
-        series = self.coefficients.numpy().T
-        found = np.polynomial.legendre.legval(x.numpy(), np.polynomial.legendre.legder(series, order), tensor=True)
-        return torch.from_numpy(np.atleast_2d(found)).T.contiguous()
+        return _legendre(x, self.coefficients.shape[1], order) @ self.coefficients.T
 
 
 def dirichlet(functions: int) -> Basis:
@@ -104,6 +102,19 @@ def square_reference(
         reason=f"{fewer} x {fewer} polynomials change no value by more than {measured:.1e} of the largest",
         at=at,
     )
+
+
+def _legendre(x: Tensor, count: int, order: int) -> Tensor:
+    """Derivatives of the first Legendre polynomials; [point, polynomial]."""
+    found = [torch.ones_like(x), x]
+    for k in range(1, count - 1):
+        found.append(((2 * k + 1) * x * found[k] - k * found[k - 1]) / (k + 1))
+    for _ in range(order):  # L'_{k+1} = L'_{k-1} + (2 k + 1) L_k
+        slopes = [torch.zeros_like(x), found[0]]
+        for k in range(1, count - 1):
+            slopes.append(slopes[k - 1] + (2 * k + 1) * found[k])
+        found = slopes
+    return torch.stack(found, dim=-1)
 
 
 def _gauss(count: int) -> tuple[Tensor, Tensor]:
