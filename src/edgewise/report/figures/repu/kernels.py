@@ -193,8 +193,8 @@ def _repu_caption(data: Data) -> str:
     return (
         f"Empirical kernels of random RePU(2) networks ({_networks(data)}), one line a network (above, x₀ = (1, 0)) "
         "or an input (below, one network, x normal with |x|² = 1 on average). The first layer has the C_W of the "
-        "others, so that K₁ = C_W/2 on x₀. At C_W = 2/√3 K₁ is the fixed point K_c = 2/(3 C_W) itself: an infinitely wide "
-        "network would stay, real ones leave in both directions."
+        "others, so that K₁ = C_W/2 on x₀. At C_W = 2/√3 K₁ is the fixed point K_c = 2/(3 C_W) itself: an infinitely "
+        "wide network would stay, real ones leave in both directions."
     )
 
 
