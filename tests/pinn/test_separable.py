@@ -85,3 +85,19 @@ def test_an_embedding_is_periodic_with_all_its_derivatives() -> None:
         shifted = inputs.derivative(x.detach() + torch.tensor([2.0, 0.0], dtype=torch.float64), index)
         # the argument of a wave moves by 2 pi, known to a relative 2^-53; each derivative is pi times larger
         torch.testing.assert_close(shifted, found, rtol=0.0, atol=4.0 * math.pi * 2.0**-52 * math.pi ** len(index))
+
+
+def test_the_chain_rule_through_an_embedding_is_that_of_autograd() -> None:
+    inputs = periodic((2.0, None))
+    x = torch.rand(10, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64).requires_grad_(True)
+    w = torch.randn(3, 5, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+
+    def network(features: Tensor) -> Tensor:
+        return torch.tanh(features @ w).sum(-1)
+
+    at = inputs(x.detach()).requires_grad_(True)
+    by_features = {i: _nested(network(at), at, i)[None, :, None] for i in inputs.needs(INDICES)}
+    assert inputs.needs([(), (1,), (0, 0)]) == ((), (0,), (1,), (2,), (0, 0), (0, 1), (1, 1))
+    found = inputs.chained(by_features, x.detach(), INDICES)
+    for index in INDICES:
+        torch.testing.assert_close(found[index][0, :, 0], _nested(network(inputs(x)), x, index), rtol=1e-11, atol=1e-11)

@@ -14,14 +14,12 @@ from edgewise.errors import ModelError
 from edgewise.pinn.boundary import Penalty, penalties
 from edgewise.pinn.embedding import Embedding
 from edgewise.pinn.jets import derivatives
-from edgewise.pinn.multi_index import exponents
-from edgewise.pinn.nested import nested_derivatives
 from edgewise.pinn.problems.equation import Equation
 from edgewise.pinn.sampling import Box, adaptive
 from edgewise.pinn.separable import Index
 from edgewise.pinn.settings import Settings
 from edgewise.pinn.start import InputScale
-from edgewise.train.ensemble import Parameters, forward_layers
+from edgewise.train.ensemble import Parameters
 from edgewise.train.problem import Problem, Slope
 
 ROWS = 4096
@@ -220,11 +218,6 @@ def _range(fed: Embedding, equation: Equation) -> Box:
 def _through(
     fed: Embedding, sigma: Activation, layers: Sequence[Tensor], x: Tensor, wanted: Sequence[Index]
 ) -> dict[Index, Tensor]:
-    """Derivatives of networks of features, with respect to the coordinates behind them, by autograd."""
-    members, coordinates = layers[0].shape[0], x.shape[-1]
-    at = x.expand(members, -1, -1) if x.dim() == 2 else x
-    if list(wanted) == [()]:
-        return {(): forward_layers(sigma, layers, fed(at))}
-    indices = {index: exponents(index, coordinates) for index in wanted}
-    found = nested_derivatives(lambda points: forward_layers(sigma, layers, fed(points)), at, list(indices.values()))
-    return {index: found[orders] for index, orders in indices.items()}
+    """Derivatives of networks of features, with respect to the coordinates behind them."""
+    by_features = derivatives(sigma, layers, fed(x), fed.needs(wanted))
+    return fed.chained(by_features, x, wanted)
