@@ -40,8 +40,8 @@ def losses_and_slopes(loss: Loss, outputs: Tensor, targets: Tensor) -> tuple[Ten
         # along a last dimension of a few classes torch's softmax is twenty times as slow
         logs = functional.log_softmax(outputs.mT, 1)
         labels = targets.expand(outputs.shape[:2])[:, None]
-        losses = logs.gather(1, labels).mean((1, 2)).neg_()
-        slope = logs.exp_().scatter_add_(1, labels, logs.new_tensor(-1.0).expand(labels.shape))
+        losses = logs.gather(1, labels).squeeze(1).mean(1).neg_()
+        slope = logs.exp_().scatter_(1, labels, -1.0, reduce="add")
         return losses, slope.div_(outputs.shape[1]).mT
     if loss == "mse":
         off = outputs - targets
