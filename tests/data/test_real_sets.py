@@ -32,7 +32,6 @@ def test_grey_sets(
     assert found.remarks == ()
 
 
-@pytest.mark.slow
 def test_cifar10(data_folder: Path, tmp_path: Path) -> None:
     found = data.cifar10(folder=data_folder, cache=tmp_path, verify=True)
     assert (len(found.train), len(found.test), found.shape) == (50_000, 10_000, (3, 32, 32))
