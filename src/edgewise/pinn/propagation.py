@@ -6,9 +6,9 @@ is kept for the gradients is one tensor a layer where sigma' follows from sigma 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache
 from typing import Any
 
 import torch
@@ -16,15 +16,17 @@ from torch import Tensor
 
 from edgewise.activations import Activation
 from edgewise.pinn.algebra import Algebra
-from edgewise.pinn.composition import ByHand, composed
+from edgewise.pinn.by_hand import Block, Scratch, unit
+from edgewise.pinn.composition import composed
 
-TILE = 24_000
+TILE = 48_000
 """Numbers of one part of a layer that go through the network together, on one core; measured."""
 
 
 def propagated(sigma: Activation, algebra: Algebra, layers: Sequence[Tensor], x: Tensor) -> tuple[Tensor, ...]:
     """The parts of the outputs, each [member, example, output], for x [member, example, coordinate]; differentiable."""
     if _by_hand(sigma, layers, x):
+        _memory_is_kept()
         outputs: tuple[Tensor, ...] = _Propagation.apply(sigma, algebra, x, *layers)  # type: ignore[no-untyped-call]
         return outputs
     return in_plain_torch(sigma, algebra, layers, x)
@@ -41,6 +43,16 @@ def _by_hand(sigma: Activation, layers: Sequence[Tensor], x: Tensor) -> bool:
         and not transformed()
         and torch.autograd.forward_ad._current_level < 0
     )
+
+
+@cache
+def _memory_is_kept() -> None:
+    """Has the C library keep freed memory of this size for the next step, where it can.
+
+    glibc hands blocks back to the system above a threshold that starts at 128 kB and rises to the largest block that
+    was ever freed, 32 MB at most; having every page mapped anew in every step takes as long as the arithmetic.
+    """
+    torch.empty(31 * 2**20, dtype=torch.uint8)
 
 
 def in_plain_torch(sigma: Activation, algebra: Algebra, layers: Sequence[Tensor], x: Tensor) -> tuple[Tensor, ...]:
@@ -61,13 +73,22 @@ def in_plain_torch(sigma: Activation, algebra: Algebra, layers: Sequence[Tensor]
 
 @dataclass(frozen=True)
 class _Tile:
-    """Members and examples that go through the network together."""
+    """Members and examples that go through the network together; where it is one member, without a member axis."""
 
     members: slice
     examples: slice
+    alone: bool
+
+    def of(self, tensor: Tensor) -> Tensor:
+        """Its part of a tensor [member, example, ...]."""
+        return tensor[self.members.start, self.examples] if self.alone else tensor[self.members, self.examples]
+
+    def layer(self, tensor: Tensor) -> Tensor:
+        """Its members' part of a tensor [member, ...]."""
+        return tensor[self.members.start] if self.alone else tensor[self.members]
 
 
-def _tiles(members: int, examples: int, width: int, device: torch.device) -> Iterator[_Tile]:
+def _tiles(members: int, examples: int, width: int, device: torch.device) -> list[_Tile]:
     room = members * examples * width
     if device.type == "cpu":
         threads = torch.get_num_threads()
@@ -75,88 +96,41 @@ def _tiles(members: int, examples: int, width: int, device: torch.device) -> Ite
             TILE if threads == 1 else 4 * TILE * threads
         )  # torch shares an operation among threads from 2**15 numbers
     n = max(1, min(examples, room // width))
-    count = -(-examples // n)
-    n = -(-examples // count)
+    n = -(-examples // -(-examples // n)) if examples else 1
     m = max(1, min(members, room // (n * width)))
-    for a in range(0, members, m):
-        for b in range(0, examples, n):
-            yield _Tile(slice(a, min(a + m, members)), slice(b, min(b + n, examples)))
-
-
-@dataclass(frozen=True)
-class _Network:
-    """Weights [member, fan-in, unit] and biases [member, 1, unit] of all layers."""
-
-    weights: tuple[Tensor, ...]
-    biases: tuple[Tensor, ...]
-
-    @classmethod
-    def of(cls, layers: Sequence[Tensor]) -> _Network:
-        depth = len(layers) // 2
-        return cls(tuple(layers[:depth]), tuple(layers[depth:]))
-
-    def only(self, members: slice) -> _Network:
-        return _Network(tuple(w[members] for w in self.weights), tuple(b[members] for b in self.biases))
-
-    @cached_property
-    def width(self) -> int:
-        return max(max(w.shape[1:]) for w in self.weights)
+    return [
+        _Tile(slice(a, min(a + m, members)), slice(b, min(b + n, examples)), min(a + m, members) - a == 1)
+        for a in range(0, members, m)
+        for b in range(0, max(examples, 1), n)
+    ]
 
 
 class _Propagation(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, sigma: Activation, algebra: Algebra, x: Tensor, *layers: Tensor) -> tuple[Tensor, ...]:
         ctx.set_materialize_grads(False)
-        network = _Network.of(layers)
-        members, examples = x.shape[:2]
-        keep = any(ctx.needs_input_grad)
-        outputs = x.new_empty(algebra.parts, members, examples, network.weights[-1].shape[-1])
-        ctx.tiles = list(_tiles(members, examples, network.width, x.device))
-        kept: list[Tensor | None] = []
-        by_hand = ByHand(sigma, algebra)
-        for tile in ctx.tiles:
-            kept += _forward(
-                by_hand,
-                network.only(tile.members),
-                x[tile.members, tile.examples],
-                outputs[:, tile.members, tile.examples],
-                keep,
-            )
         ctx.sigma, ctx.algebra = sigma, algebra
-        ctx.layers = len(layers)
-        ctx.save_for_backward(x, *layers, *kept)
-        return tuple(outputs.unbind(0))
+        depth = len(layers) // 2
+        width = max(w.shape[-1] for w in layers[:depth])
+        ctx.tiles = _tiles(x.shape[0], x.shape[1], width, x.device)
+        work = _Work(sigma, algebra, x, layers)
+        outputs = tuple(x.new_empty(*x.shape[:2], layers[depth - 1].shape[-1]) for _ in range(algebra.parts))
+        keep = any(ctx.needs_input_grad)
+        ctx.kept = [work.forward(tile, x, outputs, keep) for tile in ctx.tiles]
+        ctx.save_for_backward(x, *layers)
+        return outputs
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
-        x, *saved = ctx.saved_tensors
-        layers, kept = saved[: ctx.layers], saved[ctx.layers :]
+        x, *layers = ctx.saved_tensors
         if torch.is_grad_enabled():
             return None, None, *_differentiable(ctx, gradients, x, layers)
-        network = _Network.of(layers)
-        given = next(g for g in gradients if g is not None)
-        wanted = ctx.needs_input_grad[2]
-        found = _Gradients(
-            _Network.of([torch.empty_like(t, memory_format=torch.contiguous_format) for t in layers]),
-            torch.empty_like(x, memory_format=torch.contiguous_format) if wanted else None,
-        )
-        by_hand = ByHand(ctx.sigma, ctx.algebra)
-        count = len(kept) // len(ctx.tiles)
-        for i, tile in enumerate(ctx.tiles):
-            output = given.new_zeros(ctx.algebra.parts, *given[tile.members, tile.examples].shape)
-            for k, g in enumerate(gradients):
-                if g is not None:
-                    output[k] = g[tile.members, tile.examples]
-            _backward(
-                by_hand,
-                network.only(tile.members),
-                x[tile.members, tile.examples],
-                kept[i * count : (i + 1) * count],
-                output.transpose(0, 1).contiguous(),
-                found,
-                tile,
-            )
-        return None, None, found.x, *found.network.weights, *found.network.biases
+        work = _Work(ctx.sigma, ctx.algebra, x, layers)
+        found = [torch.empty_like(t, memory_format=torch.contiguous_format) for t in layers]
+        along_x = torch.empty_like(x, memory_format=torch.contiguous_format) if ctx.needs_input_grad[2] else None
+        for tile, kept in zip(ctx.tiles, ctx.kept, strict=True):
+            work.backward(tile, x, kept, gradients, found, along_x)
+        return None, None, along_x, *found
 
 
 def _differentiable(
@@ -165,103 +139,102 @@ def _differentiable(
     """The gradients as something that can be differentiated again: by autograd through the plain pass."""
     with torch.enable_grad():
         outputs = in_plain_torch(ctx.sigma, ctx.algebra, layers, x)
-    leaves = [t for t, needed in zip((x, *layers), ctx.needs_input_grad[2:], strict=True) if needed]
+    needed = ctx.needs_input_grad[2:]
+    leaves = [t for t, asked in zip((x, *layers), needed, strict=True) if asked]
     pairs = [(o, g) for o, g in zip(outputs, gradients, strict=True) if g is not None and o.requires_grad]
     found = iter(
         torch.autograd.grad([o for o, _ in pairs], leaves, [g for _, g in pairs], create_graph=True, allow_unused=True)
     )
-    return [next(found) if needed else None for needed in ctx.needs_input_grad[2:]]
+    return [next(found) if asked else None for asked in needed]
 
 
-def _forward(by_hand: ByHand, network: _Network, x: Tensor, outputs: Tensor, keep: bool) -> list[Tensor | None]:
-    """One tile: writes `outputs` [part, member, example, output]; returns what its gradients need, two a layer."""
-    members, n, _ = x.shape
-    parts = by_hand.algebra.parts
-    kept: list[Tensor | None] = []
-    y: Tensor | None = None
-    for layer, (weight, bias) in enumerate(zip(network.weights, network.biases, strict=True)):
-        units = weight.shape[-1]
-        z = x.new_empty(members, parts, n, units)
-        if y is None:
-            _into(z[:, 0], x, weight)
-            if parts > 1:
-                z[:, 1:] = (x.new_tensor(by_hand.algebra.seeds[1:]) @ weight)[:, :, None]
-        else:
-            _into(z.view(members, parts * n, units), y.view(members, parts * n, -1), weight)
-        z[:, 0].add_(bias)
-        if layer == len(network.weights) - 1:
-            outputs.copy_(z.transpose(0, 1))
-            break
-        y = torch.empty_like(z)
-        slopes = by_hand.forward(z, y, keep=keep)
-        if keep:
-            kept += [y, slopes]
-    return kept
+class _Work:
+    """What goes through a network by hand."""
+
+    def __init__(self, sigma: Activation, algebra: Algebra, x: Tensor, layers: Sequence[Tensor]) -> None:
+        self.layers = layers
+        self.depth = len(layers) // 2
+        self._views: dict[int, list[Tensor]] = {}
+        self.parts = algebra.parts
+        self.unit = unit(sigma, algebra, x)
+        self.scratch = Scratch(x)
+        self.seeds = x.new_tensor(algebra.seeds[1:]) if algebra.parts > 1 else None
+
+    def _layers(self, tile: _Tile) -> list[Tensor]:
+        """The layers of its members."""
+        views = self._views.get(tile.members.start)
+        if views is None:
+            views = self._views[tile.members.start] = [tile.layer(t) for t in self.layers]
+        return views
+
+    def forward(
+        self, tile: _Tile, x: Tensor, outputs: Sequence[Tensor], keep: bool
+    ) -> list[tuple[Block, Block | None]]:
+        """One tile: writes its outputs; returns what its gradients need, a pair a layer."""
+        points = tile.of(x)
+        layers, depth = self._layers(tile), self.depth
+        shape = (*points.shape[:-2], self.parts, points.shape[-2])
+        multiply = torch.mm if tile.alone else torch.bmm
+        kept: list[tuple[Block, Block | None]] = []
+        y: Block | None = None
+        for layer in range(depth):
+            weight, bias = layers[layer], layers[depth + layer]
+            z = self.scratch.block("z", (*shape, weight.shape[-1]))
+            if y is not None:
+                multiply(y.rows, weight, out=z.rows)
+                z.value.add_(bias)
+            else:
+                z.value.copy_((torch.addmm if tile.alone else torch.baddbmm)(bias, points, weight))
+                if self.seeds is not None:
+                    z.rest.copy_(torch.matmul(self.seeds, weight).unsqueeze(-2))
+            if layer < depth - 1:
+                full = (
+                    torch.empty_like(z.full) if keep else self.scratch.block(f"y{layer % 2}", tuple(z.full.shape)).full
+                )
+                y = Block(full)
+                kept.append((y, self.unit.forward(z, y, self.scratch, keep=keep)))
+        for output, part in zip(outputs, z.parts, strict=True):
+            tile.of(output).copy_(part)
+        return kept if keep else []
+
+    def backward(
+        self,
+        tile: _Tile,
+        x: Tensor,
+        kept: Sequence[tuple[Block, Block | None]],
+        gradients: Sequence[Tensor | None],
+        found: Sequence[Tensor],
+        along_x: Tensor | None,
+    ) -> None:
+        """One tile: adds to the gradients of the layers found so far, and writes its part of that of x."""
+        points = tile.of(x)
+        layers, depth, first = self._layers(tile), self.depth, tile.examples.start == 0
+        multiply, accumulate = (torch.mm, torch.addmm) if tile.alone else (torch.bmm, torch.baddbmm)
+        given = next(g for g in gradients if g is not None)
+        blank = torch.zeros_like(tile.of(given)) if any(g is None for g in gradients) else given
+        gradient = Block(torch.stack([blank if g is None else tile.of(g) for g in gradients], -3))
+        beta = 0.0 if first else 1.0
+        for layer in range(depth - 1, 0, -1):
+            y, slopes = kept[layer - 1]
+            into, into_bias = tile.layer(found[layer]), tile.layer(found[depth + layer])
+            _gather(into_bias, gradient.value.sum(-2, keepdim=True), first)
+            accumulate(into, y.rows.mT, gradient.rows, beta=beta, out=into)
+            inner = self.scratch.block("inner", y.shape)
+            multiply(gradient.rows, layers[layer].mT, out=inner.rows)
+            gradient = self.scratch.block("z", y.shape)
+            self.unit.backward(inner, y, slopes, gradient, self.scratch)
+        into = tile.layer(found[0])
+        sums = gradient.full.sum(-2)
+        _gather(tile.layer(found[depth]), sums[..., :1, :], first)
+        accumulate(into, points.mT, gradient.value, beta=beta, out=into)
+        if self.seeds is not None:
+            into += torch.matmul(self.seeds.mT, sums[..., 1:, :])
+        if along_x is not None:
+            tile.of(along_x).copy_(torch.matmul(gradient.value, layers[0].mT))
 
 
-def _backward(
-    by_hand: ByHand,
-    network: _Network,
-    x: Tensor,
-    kept: Sequence[Tensor | None],
-    gradient: Tensor,
-    found: _Gradients,
-    tile: _Tile,
-) -> None:
-    """One tile: adds to the gradients found so far, from that of its outputs [member, part, example, output]."""
-    members, parts, n, _ = gradient.shape
-    first = tile.examples.start == 0
-    for layer in reversed(range(len(network.weights))):
-        weight = network.weights[layer]
-        into, into_bias = found.network.weights[layer][tile.members], found.network.biases[layer][tile.members]
-        rows = gradient.view(members, parts * n, -1)
-        if layer == 0:
-            sums = gradient.sum(2)
-            _store(into_bias, sums[:, :1], first)
-            _store(into, torch.bmm(x.transpose(1, 2), gradient[:, 0]), first)
-            if parts > 1:
-                into += x.new_tensor(by_hand.algebra.seeds[1:]).T @ sums[:, 1:]
-            if found.x is not None:
-                _into(found.x[tile.members, tile.examples], gradient[:, 0], weight.transpose(1, 2))
-            return
-        y, slopes = kept[2 * layer - 2], kept[2 * layer - 1]
-        assert y is not None
-        _store(into_bias, gradient[:, 0].sum(1, keepdim=True), first)
-        _add_product(into, y.view(members, parts * n, -1).transpose(1, 2), rows, first)
-        inner = torch.empty_like(y)
-        _into(inner.view(members, parts * n, -1), rows, weight.transpose(1, 2))
-        gradient = torch.empty_like(inner)
-        by_hand.backward(inner, y, slopes, gradient)
-
-
-@dataclass(frozen=True)
-class _Gradients:
-    """Of all layers and, where it is wanted, of x."""
-
-    network: _Network
-    x: Tensor | None
-
-
-def _store(into: Tensor, value: Tensor, first: bool) -> None:
+def _gather(into: Tensor, value: Tensor, first: bool) -> None:
     if first:
         into.copy_(value)
     else:
         into += value
-
-
-def _add_product(into: Tensor, a: Tensor, b: Tensor, first: bool) -> None:
-    beta = 0.0 if first else 1.0
-    if into.shape[0] == 1:
-        torch.addmm(into[0], a[0], b[0], beta=beta, out=into[0])
-    else:
-        torch.baddbmm(into, a, b, beta=beta, out=into)
-
-
-def _into(out: Tensor, a: Tensor, b: Tensor) -> None:
-    """out = a @ b for every member; torch is faster where there is one."""
-    if out.shape[0] == 1 and out.is_contiguous():
-        torch.mm(a[0], b[0], out=out[0])
-    elif out.is_contiguous():
-        torch.bmm(a, b, out=out)
-    else:
-        out.copy_(torch.bmm(a, b))

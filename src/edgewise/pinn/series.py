@@ -49,13 +49,6 @@ def _degree(sigma: Activation) -> float:
     return max((t.power for t in terms), default=0)
 
 
-def riccati_of(sigma: Activation) -> tuple[float, float, float] | None:
-    """(a, b, c) where sigma' = a + b sigma + c sigma**2, so that all derivatives follow from the value alone."""
-    return _RICCATI.get(sigma.name) if sigma.definition.made_from is None else None
-
-
-_RICCATI = {"tanh": (1.0, 0.0, -1.0), "sigmoid": (0.0, 1.0, -1.0)}
-
 # --- arithmetic of series: lists of coefficients, all of one length unless an order is given
 
 
