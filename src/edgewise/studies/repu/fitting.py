@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from edgewise.activations import Activation
+from edgewise.studies.evidence import Interval
 from edgewise.studies.repu.targets import Learned, Target, sample
 from edgewise.studies.study import Context
 from edgewise.train import Adam, Initial, Member, Parameters, Shape, WarmupCosine, forward, train
@@ -71,3 +72,13 @@ def relative_error(values: Tensor, truth: Tensor) -> Tensor:
 def log_ratios(a: Sequence[float], b: Sequence[float]) -> list[float]:
     """log10(a/b) of two errors, network by network; one that diverged is infinitely bad, two of them are a tie."""
     return [0.0 if x == y else math.log10(x) - math.log10(y) for x, y in zip(a, b, strict=True)]
+
+
+def told(found: Interval) -> str:
+    """An estimate and its interval in two digits each, "0.18 (0.16 to 0.21)"."""
+    return f"{digits(found.estimate)} ({digits(found.low)} to {digits(found.high)})"
+
+
+def digits(value: float) -> str:
+    """A number as a sentence takes it: two digits, no exponent."""
+    return f"{float(f'{value:.2g}'):,g}".replace("inf", "∞").replace("nan", "unknown")

@@ -18,6 +18,7 @@ from edgewise.data.dataset import Split
 from edgewise.studies import evidence
 from edgewise.studies.claim import Check, Claim
 from edgewise.studies.repu.contenders import start_at
+from edgewise.studies.repu.fitting import digits
 from edgewise.studies.repu.kernels import X0
 from edgewise.studies.study import Context, Part
 from edgewise.train import Adam, Member, Shape, WarmupCosine, empirical_kernels, train
@@ -134,7 +135,7 @@ def _claim(s: Settings, repu: dict[str, Any], mrepu: dict[str, Any]) -> Claim:
             f"({begins['repu(p=2)'].estimate:.2f} before the first) and {good.estimate:.2f} for MRePU "
             f"({begins['mrepu(p=2)'].estimate:.2f} before); "
             f"{repu['diverged']} and {mrepu['diverged']} networks diverged; median training error at the end "
-            f"{rows[0]['loss_median']:.2g} and {rows[1]['loss_median']:.2g} of the target's variance"
+            f"{digits(rows[0]['loss_median'])} and {digits(rows[1]['loss_median'])} of the target's variance"
         ),
         n=2 * s.networks,
         settings={

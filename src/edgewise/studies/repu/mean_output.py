@@ -15,7 +15,7 @@ from edgewise.activations import activation
 from edgewise.studies import evidence
 from edgewise.studies.claim import Check, Claim
 from edgewise.studies.repu.contenders import start_at
-from edgewise.studies.repu.fitting import Fitted, fit, log_ratios
+from edgewise.studies.repu.fitting import Fitted, fit, log_ratios, told
 from edgewise.studies.repu.targets import TARGETS, sample
 from edgewise.studies.study import Context, Part
 from edgewise.train import Shape, forward
@@ -102,9 +102,9 @@ def _claim(s: Settings, panels: list[dict[str, Any]]) -> Claim:
     shallow, deep = min(s.depths), max(s.depths)
     bad = evidence.median(log_ratios(by["repu(p=2)", deep]["errors"], by["repu(p=2)", shallow]["errors"]))
     better = evidence.median(log_ratios(by["repu(p=2)", deep]["errors"], by["mrepu(p=2)", deep]["errors"]))
-    told = "; ".join(
+    by_panel = "; ".join(
         f"{panel['activation']} with {panel['depth']} hidden layer{'s' if panel['depth'] > 1 else ''} "
-        f"{panel['error'].estimate:.2g} ({panel['error'].low:.2g} to {panel['error'].high:.2g})"
+        f"{told(panel['error'])}"
         for panel in panels
     )
     return Claim(
@@ -125,7 +125,7 @@ def _claim(s: Settings, panels: list[dict[str, Any]]) -> Claim:
             Check(f"{deep} layers: log10 of the error of RePU(2) over that of MRePU(2), same seed, median", better,
                   (0.0, math.inf), "decades"),
         ),
-        measured=f"relative L2 error of the median of {s.networks} networks of width {s.width} (99 % interval): {told}",
+        measured=f"relative L2 error of the median of {s.networks} networks of width {s.width} (99 % interval): {by_panel}",
         n=len(panels) * s.networks,
         settings={
             "formula": TARGETS[s.target].formula,

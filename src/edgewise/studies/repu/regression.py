@@ -20,7 +20,7 @@ from edgewise.studies import evidence
 from edgewise.studies.claim import Check, Claim
 from edgewise.studies.evidence import Interval
 from edgewise.studies.repu.contenders import TAILORED, contender
-from edgewise.studies.repu.fitting import Fitted, fit, log_ratios, relative_error
+from edgewise.studies.repu.fitting import Fitted, fit, log_ratios, relative_error, told
 from edgewise.studies.repu.targets import INPUT_SCALE, TARGETS, Learned, Target, at, sample
 from edgewise.studies.study import Context, Part
 from edgewise.train import Shape
@@ -143,7 +143,7 @@ def _polynomials(s: Settings, cells: list[dict[str, Any]]) -> Claim:
         Check(f"{name}, {depth} layers, x y z: the same, at least {FAILS}", error[name], (FAILS, math.inf))
         for name in (RELU, GELU)
     ]
-    told = ", ".join(f"{name} {_short(error[name])}" for name in s.contenders)
+    by_name = ", ".join(f"{name} {told(error[name])}" for name in s.contenders)
     return Claim(
         key="regression-polynomials",
         title="MRePU fits x y z where the others fail",
@@ -152,7 +152,7 @@ def _polynomials(s: Settings, cells: list[dict[str, Any]]) -> Claim:
         checks=tuple(checks),
         measured=(
             f"relative L2 error on x y z with {depth} hidden layers, median of {s.networks} networks of width "
-            f"{s.width} (99 % interval): {told}"
+            f"{s.width} (99 % interval): {by_name}"
         ),
         n=s.networks * len(of),
         settings=_common(s),
@@ -177,7 +177,7 @@ def _smoothness(s: Settings, cells: list[dict[str, Any]], slices: list[dict[str,
 
     value, gradient, second = (ratios(order) for order in ORDERS)
 
-    def told(found: Interval) -> str:
+    def power(found: Interval) -> str:
         return f"10^{found.estimate:+.2f} ({found.low:+.2f} to {found.high:+.2f})"
 
     return Claim(
@@ -195,8 +195,8 @@ def _smoothness(s: Settings, cells: list[dict[str, Any]], slices: list[dict[str,
             Check("second derivative: the same", second, (0.0, math.inf), "decades"),
         ),
         measured=(
-            f"with {depth} hidden layers ReLU's error is {told(value)} times MRePU's for the value, "
-            f"{told(gradient)} for the gradient and {told(second)} for the second derivatives; median of {s.networks} "
+            f"with {depth} hidden layers ReLU's error is {power(value)} times MRePU's for the value, "
+            f"{power(gradient)} for the gradient and {power(second)} for the second derivatives; median of {s.networks} "
             f"pairs of networks on each of {len(chosen)} functions"
         ),
         n=2 * s.networks * len(chosen),
@@ -237,7 +237,7 @@ def _by_depth(s: Settings, cells: list[dict[str, Any]]) -> Claim:
         ),
         measured=(
             f"with {deep} hidden layers, over {len(s.targets)} functions and {s.networks} networks each, the median "
-            f"relative L2 error is {_short(repu)} for RePU, {_short(mrepu)} for MRePU and {_short(mended)} for RePU "
+            f"relative L2 error is {told(repu)} for RePU, {told(mrepu)} for MRePU and {told(mended)} for RePU "
             f"tailored to the depth"
         ),
         n=3 * s.networks * len(s.targets),
@@ -264,10 +264,6 @@ def _row(cell: dict[str, Any]) -> dict[str, Any]:
     """A cell with the interval of its median instead of every network's errors."""
     same = {key: cell[key] for key in ("target", "depth", "activation", "rate", "diverged")}
     return same | {order: evidence.median(cell[order]).to_dict() for order in ORDERS}
-
-
-def _short(found: Interval) -> str:
-    return f"{found.estimate:.2g} ({found.low:.2g} to {found.high:.2g})"
 
 
 def _rounded(values: Sequence[float] | Tensor) -> list[float]:
