@@ -196,8 +196,8 @@ def _smoothness(s: Settings, cells: list[dict[str, Any]], slices: list[dict[str,
         ),
         measured=(
             f"with {depth} hidden layers ReLU's error is {power(value)} times MRePU's for the value, "
-            f"{power(gradient)} for the gradient and {power(second)} for the second derivatives; median of {s.networks} "
-            f"pairs of networks on each of {len(chosen)} functions"
+            f"{power(gradient)} for the gradient and {power(second)} for the second derivatives; median of "
+            f"{s.networks} pairs of networks on each of {len(chosen)} functions"
         ),
         n=2 * s.networks * len(chosen),
         settings=_common(s),
