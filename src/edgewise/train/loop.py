@@ -132,8 +132,7 @@ def _last_look(steps: int, live: Live) -> Look:
 
     def ask() -> Slope:
         before = live.problem.state()
-        with torch.enable_grad():
-            slope = live.problem.losses_and_gradients(steps + 1)
+        slope = live.problem.losses_and_gradients(steps + 1)
         live.problem.load_state(before)
         return slope
 

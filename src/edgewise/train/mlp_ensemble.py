@@ -11,6 +11,7 @@ from torch import Tensor
 from edgewise.data.dataset import Split
 from edgewise.errors import DomainError
 from edgewise.train.checkpoints import digest
+from edgewise.train.compilation import compiled
 from edgewise.train.ensemble import Elementwise, Member, Parameters, Shape, initialise, preactivations, rates
 from edgewise.train.gradients import loss_and_gradients
 from edgewise.train.losses import Loss, member_losses
@@ -42,6 +43,7 @@ class MLPEnsemble(Problem):
         seeds = [m.seed if m.order_seed is None else m.order_seed for m in members]
         self._order = Order(seeds, len(data), batch, like.device)
         self._scales = input_scales(members, like)
+        self._forward = _forward
         self.members = len(members)
 
     @classmethod
@@ -60,11 +62,12 @@ class MLPEnsemble(Problem):
 
     def losses(self, step: int) -> Tensor:
         """Of the batch of that step, [member]."""
-        inputs, targets = self.batch(step)
-        return member_losses(self.loss, preactivations(self.activation, self._layers, inputs)[-1], targets)
+        return self._forward(self.activation, self._layers, *self.batch(step), self.loss)
 
     def losses_and_gradients(self, step: int) -> Slope:
         """`losses`, detached, and their gradients, which the next call overwrites."""
+        if self._forward is not _forward:
+            return super().losses_and_gradients(step)
         if self._scales is None:
             return loss_and_gradients(
                 self.activation, self._layers, self._inputs, self._targets, self.loss, rows=self._order.rows(step),
@@ -101,6 +104,10 @@ class MLPEnsemble(Problem):
         inputs = probe.to(device=like.device, dtype=like.dtype)
         return preactivations(self.activation, layers, inputs if self._scales is None else inputs * self._scales)
 
+    def compile_(self) -> None:
+        """Forward and backward become compiled programs, in place of the gradients by hand."""
+        self._forward = compiled(_forward, self._layers[0].device)
+
     def settings(self) -> dict[str, Any]:
         """What it is, as JSON values."""
         return {
@@ -121,7 +128,11 @@ def input_scales(members: Sequence[Member], like: Tensor) -> Tensor | None:
 
 def _name(function: object) -> str:
     """A callable's name, without the address that its repr may hold."""
-    return str(getattr(function, "__qualname__", type(function).__qualname__))
+    return str(getattr(function, "__name__", type(function).__name__))
+
+
+def _forward(activation: Elementwise, layers: Sequence[Tensor], inputs: Tensor, targets: Tensor, loss: Loss) -> Tensor:
+    return member_losses(loss, preactivations(activation, layers, inputs)[-1], targets)
 
 
 def layer_rates(shape: Shape, members: Sequence[Member], parameters: Parameters) -> tuple[Tensor, ...]:

@@ -131,7 +131,7 @@ class Network(Problem):
             "label": self.label,
             "module": type(self.module).__name__,
             "parameters": names,
-            "loss": str(getattr(self.loss, "__qualname__", type(self.loss).__qualname__)),
+            "loss": str(getattr(self.loss, "__name__", type(self.loss).__name__)),
             "autocast": str(self.autocast),
         }
 

@@ -24,7 +24,8 @@ class Look:
 
     @cached_property
     def _slope(self) -> Slope:
-        return self._ask()
+        with torch.enable_grad():
+            return self._ask()
 
     @property
     def losses(self) -> Tensor:

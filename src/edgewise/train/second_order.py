@@ -15,7 +15,7 @@ from edgewise.measure.denormals import flushed_denormals
 from edgewise.train.checkpoints import Checkpoints, Saved, newest, save
 from edgewise.train.fates import LOSS, Fates
 from edgewise.train.problem import Problem, Slope
-from edgewise.train.records import Look, Recorder, Records
+from edgewise.train.records import Look, Recorder, Records, norms
 from edgewise.train.run import Run
 from edgewise.train.snapshot import fingerprint, joined, named, split
 
@@ -115,6 +115,7 @@ class _Search:
     ) -> None:
         self._problem, self._batch_of, self._flat, self._change = problem, batch_of, tolerance_grad, change
         self._tensors = problem.tensors()
+        self._before = 0.0
         self._seen: list[tuple[Tensor, Slope]] = []
         self._rule = torch.optim.LBFGS(
             self._tensors, lr=rate, max_iter=1, max_eval=1 + EVALUATIONS, tolerance_grad=tolerance_grad,
@@ -145,14 +146,15 @@ class _Search:
         if all(float(g.abs().max()) <= self._flat for g in gradients):
             self.stopped = f"no gradient is above {self._flat:g}"
             return loss, self.stopped
+        self._before = loss
         self._rule.step(self._closure)  # type: ignore[no-untyped-call]
         after = float(self.slope()[0])
-        moved = max(float((t.detach() - b).abs().max()) for t, b in zip(self._tensors, before, strict=True))
-        if not (math.isfinite(after) and math.isfinite(moved)):
+        moved = torch.cat([(t.detach() - b).abs().flatten() for t, b in zip(self._tensors, before, strict=True)]).max()
+        if not (math.isfinite(after) and bool(torch.isfinite(moved))):
             with torch.no_grad():
                 for t, b in zip(self._tensors, before, strict=True):
                     t.copy_(b)
-            self.stopped = "the next step would have made its loss infinite"
+            self.stopped = "the next step would have left the finite numbers"
         elif moved <= self._change or abs(after - loss) < self._change:
             self.stopped = f"a step changed neither its loss nor any parameter by more than {self._change:g}"
             if moved > self._change:
@@ -161,9 +163,11 @@ class _Search:
 
     def _closure(self) -> Tensor:
         losses, gradients = self.slope()
+        usable = bool(torch.isfinite(losses).all() and torch.isfinite(norms(gradients)).all())
         for tensor, gradient in zip(self._tensors, gradients, strict=True):
-            tensor.grad = gradient
-        return losses.sum()
+            tensor.grad = gradient if usable else torch.zeros_like(gradient)
+        # torch's line search breaks off with an IndexError over nan: a wall, so that it comes back
+        return losses.sum() if usable else torch.full_like(losses.sum(), 10.0 * abs(self._before) + 1.0)
 
     def _place(self) -> Tensor:
         return torch.cat([t.detach().flatten() for t in self._tensors])

@@ -32,11 +32,12 @@ class SGD:
     ) -> None:
         """One step in place; members that are not `alive` stay where they are.
 
-        layers, gradients: [member, ...]; kept: v of each; rates: [member, 1, 1]; scale: multiplies every rate.
+        layers, gradients: [member, ...]; kept: v of each; rates: [member, 1, ...]; scale: multiplies every rate.
         """
-        keep = None if bool(alive.all()) else alive[:, None, None]
+        everyone = bool(alive.all())
         for p, g, v, rate in zip(layers, gradients, kept[0], rates, strict=True):
             v.mul_(self.momentum).add_(g)
-            if keep is not None:
+            if not everyone:
+                keep = alive.reshape(-1, *[1] * (v.dim() - 1))
                 v.copy_(torch.where(keep, v, 0.0))  # by choice, since 0 * nan is nan
             p.addcmul_(v, rate, value=-scale)
