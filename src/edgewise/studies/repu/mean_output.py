@@ -125,7 +125,9 @@ def _claim(s: Settings, panels: list[dict[str, Any]]) -> Claim:
             Check(f"{deep} layers: log10 of the error of RePU(2) over that of MRePU(2), same seed, median", better,
                   (0.0, math.inf), "decades"),
         ),
-        measured=f"relative L2 error of the median of {s.networks} networks of width {s.width} (99 % interval): {by_panel}",
+        measured=(
+            f"relative L2 error of the median of {s.networks} networks of width {s.width} (99 % interval): {by_panel}"
+        ),
         n=len(panels) * s.networks,
         settings={
             "formula": TARGETS[s.target].formula,
