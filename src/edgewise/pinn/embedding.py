@@ -108,7 +108,7 @@ def _partitions(index: Index) -> Iterator[tuple[Index, ...]]:
 
 
 def periodic(periods: Sequence[float | None]) -> Embedding:
-    """cos and sin of every coordinate that has a period, and the others as they are (Dong & Ni 2021, section 2.3).
+    """cos and sin of every coordinate that has a period, and the others as they are (Dong & Ni 2021).
 
     Whatever the network, it is periodic in those coordinates with all its derivatives.
     """

@@ -18,7 +18,7 @@ class Hard:
     """An output transform after which no training can violate the conditions it was made for.
 
     lift: any function that satisfies the conditions. distance: a function that vanishes, with as many normal
-    derivatives as the conditions prescribe, where they hold (Lagaris et al. 1998, eq. 5). embedding: what the network
+    derivatives as the conditions prescribe, where they hold (Lagaris et al. 1998). embedding: what the network
     must be fed instead of the coordinates for its part of the promise; None is nothing special.
     """
 

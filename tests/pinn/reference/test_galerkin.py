@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import numpy as np
@@ -20,7 +21,7 @@ ORIGIN = torch.zeros(1, 2, dtype=torch.float64)
 
 def test_poisson_agrees_with_the_double_sine_series_of_a_square_under_uniform_load() -> None:
     reference = square_reference(poisson, dirichlet, lambda x: torch.ones_like(x[:, 0]), 40)
-    # torsion of a square bar (Timoshenko & Goodier, section 109): the series of cosh, at the centre
+    # torsion of a square bar (Timoshenko & Goodier): the series of cosh, at the centre
     odd = range(1, 60, 2)
     series = 0.5 - 16.0 / math.pi**3 * sum((-1) ** ((n - 1) // 2) / (n**3 * math.cosh(n * math.pi / 2.0)) for n in odd)
     assert float(reference.interpolate(ORIGIN)) == pytest.approx(series, abs=reference.error_estimate)
@@ -54,7 +55,7 @@ def test_error_estimates_bound_the_error_at_any_number_of_polynomials(solve, bas
 
 def test_a_clamped_plate_under_uniform_load_bends_as_the_tables_say() -> None:
     reference = problem("biharmonic").reference()
-    # w = 0.00126532 q a^4 / D at the centre (Taylor & Govindjee 2004, table 1), side a = 2, q / D = 49.4
+    # w = 0.00126532 q a^4 / D at the centre (Taylor & Govindjee 2004), side a = 2, q / D = 49.4
     assert float(reference.interpolate(ORIGIN)) == pytest.approx(0.00126532 * 16.0 * 49.4, rel=5e-9 / 0.00126532)
 
 
@@ -110,3 +111,12 @@ def test_a_reference_reads_points_of_any_shape_and_refuses_others() -> None:
         reference.interpolate(torch.zeros(4, 3))
     with pytest.raises(DomainError, match="predictions of shape"):
         reference.relative_l2(torch.zeros(7))
+
+
+def test_a_reference_is_plain_json() -> None:
+    reference = problem("heat").reference()
+    found = json.loads(json.dumps(reference.to_dict()))
+    assert found["values"][50][10] == float(reference.values[50, 10])
+    assert [len(axis) for axis in found["grid"]] == list(reference.values.shape)
+    assert found["error_estimate"] == reference.error_estimate
+    assert {"method", "reason"} < set(found)

@@ -27,7 +27,7 @@ _TIME = Separable(((ONE, Polynomial((0.0, 1.0))),))
 def allen_cahn(*, diffusion: float = 1e-4, reaction: float = 5.0) -> Equation:
     """u_t = D u_xx + r (u - u^3) on x in [-1, 1], t in [0, 1], periodic; u(x, 0) = x^2 cos(pi x).
 
-    The numbers of Raissi et al. 2019, section 3.2.1. The initial values are periodic, their slope is not: it jumps by 4
+    The numbers of Raissi et al. 2019. The initial values are periodic, their slope is not: it jumps by 4
     where x = -1 and 1 meet, and is continuous as soon as t > 0. Raises DomainError for a setting that is not above 0.
     """
     d, r = positive("diffusion", diffusion, "1e-4"), positive("reaction", reaction, "5.0")

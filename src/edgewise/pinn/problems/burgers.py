@@ -1,4 +1,4 @@
-"""Burgers' equation: a sine wave steepens into a shock at x = 0, which viscosity keeps 2 nu / pi wide or so."""
+"""Burgers' equation: a sine wave steepens into a shock at x = 0, which viscosity keeps some 2 nu wide."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _DISTANCE = Separable(((Polynomial((1.0, 0.0, -1.0)), Polynomial((0.0, 1.0))),))
 def burgers(*, viscosity: float = 0.01 / math.pi) -> Equation:
     """u_t + u u_x = nu u_xx on x in [-1, 1], t in [0, 1]; u(x, 0) = -sin(pi x), u = 0 at both ends.
 
-    The standard test of physics-informed networks (Raissi et al. 2019, section 3.1.1). Raises DomainError for a
+    The standard test of physics-informed networks (Raissi et al. 2019). Raises DomainError for a
     viscosity that is not above 0.
     """
     nu = positive("viscosity", viscosity, "0.003")

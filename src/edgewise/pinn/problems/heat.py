@@ -21,7 +21,7 @@ _DISTANCE = Separable(((Polynomial((0.0, 1.0, -1.0)), Polynomial((0.0, 1.0))),))
 def heat(*, diffusion: float = 0.05, amplitudes: Sequence[float] = (1.0, 0.0, 0.5)) -> Equation:
     """u_t = D u_xx on x in [0, 1], t in [0, 1]; u(x, 0) = sum of amplitudes[n - 1] sin(n pi x), u = 0 at both ends.
 
-    The solution is that sum with each term times exp(-D n^2 pi^2 t) (Fourier 1822, chapter 3). Raises DomainError for a
+    The solution is that sum with each term times exp(-D n^2 pi^2 t). Raises DomainError for a
     diffusion that is not above 0 and for amplitudes that are all 0 or none.
     """
     d = positive("diffusion", diffusion, "0.05")

@@ -23,7 +23,7 @@ _TIME = Separable(((ONE, Polynomial((0.0, 1.0))),))
 def kdv(*, dispersion: float = 0.0025) -> Equation:
     """u_t + u u_x + mu u_xxx = 0 on x in [-1, 1], t in [0, 1], periodic; u(x, 0) = cos(pi x).
 
-    The equation of Zabusky & Kruskal 1965 with the numbers of Raissi et al. 2019, section 4.2.2. Raises DomainError for
+    The equation of Zabusky & Kruskal 1965 with the numbers of Raissi et al. 2019. Raises DomainError for
     a dispersion that is not above 0.
     """
     mu = positive("dispersion", dispersion, "0.0025")

@@ -17,7 +17,7 @@ def cole_hopf(x: Tensor, t: Tensor, viscosity: float) -> Tensor:
     """u(x, t) of u_t + u u_x = viscosity u_xx, u(x, 0) = -sin(pi x), u = 0 at x = -1 and 1; t >= 0.
 
     u = -<sin(pi y)> / <1>, averages over y = x + sqrt(4 viscosity t) s with the weight
-    exp(-s^2 - cos(pi y) / (2 pi viscosity)) (Cole 1951; Hopf 1950; Basdevant et al. 1986, eq. 5). The exponent's
+    exp(-s^2 - cos(pi y) / (2 pi viscosity)) (Cole 1951; Hopf 1950; Basdevant et al. 1986). The exponent's
     largest value is taken out of both sums, so nothing overflows at any viscosity. Error: about 1e-14, rounding.
     """
     return quadrature(x, t, viscosity, nodes(viscosity, float(t.max()) if t.numel() else 0.0).to(x))

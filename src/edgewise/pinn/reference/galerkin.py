@@ -32,7 +32,7 @@ class Basis:
 
 
 def dirichlet(functions: int) -> Basis:
-    """u(-1) = u(1) = 0: (L_k - L_{k+2}) / sqrt(4 k + 6), of orthonormal first derivatives (Shen 1994, eq. 2.6)."""
+    """u(-1) = u(1) = 0: (L_k - L_{k+2}) / sqrt(4 k + 6), of orthonormal first derivatives (Shen 1994)."""
     table = torch.zeros(functions, functions + 2, dtype=torch.float64)
     for k in range(functions):
         scale = 1.0 / math.sqrt(4.0 * k + 6.0)
@@ -41,7 +41,7 @@ def dirichlet(functions: int) -> Basis:
 
 
 def clamped(functions: int) -> Basis:
-    """u = u' = 0 at both ends, of orthonormal second derivatives (Shen 1994, eq. 3.6)."""
+    """u = u' = 0 at both ends, of orthonormal second derivatives (Shen 1994)."""
     table = torch.zeros(functions, functions + 4, dtype=torch.float64)
     for k in range(functions):
         scale = 1.0 / math.sqrt(2.0 * (2.0 * k + 3.0) ** 2 * (2.0 * k + 5.0))
@@ -54,7 +54,7 @@ def clamped(functions: int) -> Basis:
 def poisson(source: Source, functions: int) -> Tensor:
     """The coefficients [function, function] of u with -(u_xx + u_yy) = source and u = 0 on the edge.
 
-    With M the mass matrix, U M + M U = F: diagonal in the eigenvectors of M (Shen 1994, section 2.2).
+    With M the mass matrix, U M + M U = F: diagonal in the eigenvectors of M (Shen 1994).
     """
     basis = dirichlet(functions)
     x, w = _gauss(2 * functions)
@@ -69,7 +69,7 @@ def biharmonic(source: Source, functions: int) -> Tensor:
     """The coefficients [function, function] of u with u_xxxx + 2 u_xxyy + u_yyyy = source, clamped at the edge.
 
     With M and C the inner products of values and of first derivatives, U M + 2 C U C + M U = F: one symmetric positive
-    definite system (Shen 1994, section 3.2).
+    definite system (Shen 1994).
     """
     basis = clamped(functions)
     x, w = _gauss(2 * functions)

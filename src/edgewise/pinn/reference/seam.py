@@ -19,7 +19,7 @@ class HealedSquare:
 
     W_t = diffusion W_xx, W(x, 0) = x^2, and W_x = 0 at x = -1 and 1 as soon as t > 0. On the real line the function is
     x^2 with a kink of slope -4 at every odd number s, and a kink diffuses into sqrt(D t) ierfc(|x - s| / sqrt(4 D t))
-    (Carslaw & Jaeger 1959, section 2.9):
+    (Carslaw & Jaeger 1959, chapter 2):
     W = x^2 + 2 D t - 4 sqrt(D t) times the sum of these.
     """
 
