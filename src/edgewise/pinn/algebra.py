@@ -17,7 +17,9 @@ from fractions import Fraction
 from functools import lru_cache
 from itertools import product
 
-from edgewise.pinn.multi_index import Exponents, Wanted, terms
+import torch
+
+from edgewise.pinn.multi_index import Exponents, Terms, exponents
 
 Functional = dict[Exponents, Fraction]
 """Coefficients by which the Taylor coefficients of a function are weighted."""
@@ -30,30 +32,30 @@ Product = tuple[int, int, float]
 class Algebra:
     """Which parts of a function are carried, the value first, and how parts multiply.
 
+    parts, order: how many are carried, and the last power of a function without its value that does not vanish, where
+        the Taylor series of an activation may end.
     powers: for the m-th power of a function without its value, m = 1, 2, ..., the parts in which it does not vanish.
     products: for each part the products that make it, without those with the value (which multiplies every part).
     seeds: for each part what it is of every coordinate itself, the value apart.
     readout: for each wanted derivative the parts that it is made of, and their coefficients.
     """
 
+    parts: int
+    order: int
     powers: tuple[tuple[int, ...], ...]
     products: tuple[tuple[Product, ...], ...]
     seeds: tuple[tuple[float, ...], ...]
     readout: tuple[tuple[tuple[int, float], ...], ...]
 
-    @property
-    def parts(self) -> int:
-        return len(self.products)
 
-    @property
-    def order(self) -> int:
-        """The last power that does not vanish: where the Taylor series of an activation may end."""
-        return len(self.powers)
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+def algebra(wanted: tuple[Terms, ...], coordinates: int) -> Algebra:
+    """The smallest one that yields these sums of derivatives. Raises DomainError for what is no derivative."""
+    return _algebra(wanted, coordinates)
 
 
 @lru_cache(maxsize=256)
-def algebra(wanted: tuple[Wanted, ...], coordinates: int) -> Algebra:
-    """The smallest one that yields these derivatives. Raises DomainError for what is no derivative."""
+def _algebra(wanted: tuple[Terms, ...], coordinates: int) -> Algebra:
     asked = [_functional(w, coordinates) for w in wanted]
     rows = _echelon(
         [part for functional in asked for part in _divisors(functional)] + [{(0,) * coordinates: Fraction(1)}]
@@ -78,8 +80,11 @@ def algebra(wanted: tuple[Wanted, ...], coordinates: int) -> Algebra:
         for row, _ in basis
     )
     unit = [tuple(int(i == c) for i in range(coordinates)) for c in range(coordinates)]
+    powers = _powers(products)
     return Algebra(
-        powers=_powers(products),
+        parts=len(basis),
+        order=len(powers),
+        powers=powers,
         products=products,
         seeds=tuple(tuple(float(coefficient(row, e)) for e in unit) for row, _ in basis),
         readout=tuple(tuple((k, float(f[p] / scale[p])) for k, (_, p) in enumerate(basis) if f.get(p)) for f in asked),
@@ -95,9 +100,10 @@ def _powers(products: tuple[tuple[Product, ...], ...]) -> tuple[tuple[int, ...],
     return tuple(found)
 
 
-def _functional(wanted: Wanted, coordinates: int) -> Functional:
+def _functional(wanted: Terms, coordinates: int) -> Functional:
     found: Functional = {}
-    for index, c in terms(wanted, coordinates):
+    for written, c in wanted:
+        index = exponents(written, coordinates)
         found[index] = found.get(index, Fraction(0)) + Fraction(c) * math.prod(map(math.factorial, index))
     return found
 

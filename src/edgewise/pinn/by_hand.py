@@ -80,7 +80,7 @@ def _transposed(p: Block, gradient: Block, out: Block, algebra: Algebra, scale: 
 
 
 class General:
-    """Any activation, from its Taylor coefficients; sigma'(z) is kept for the gradients."""
+    """Any activation, from its Taylor coefficients; sigma'(z) is kept for the gradients, all but its value halved."""
 
     def __init__(self, sigma: Activation, algebra: Algebra) -> None:
         self.sigma, self.algebra = sigma, algebra
@@ -94,12 +94,12 @@ class General:
         bends = any(s is not None for s in series[2:])
         slopes = _kept(z, bends) if keep else None
         if slopes is not None:
-            _scale(series[1], None, slopes.value, 1.0)
+            _scaled(series[1], None, slopes.value)
         if order == 0:
             return slopes
-        _scale(series[1], z.rest, y.rest, 1.0)
+        _scaled(series[1], z.rest, y.rest)
         if slopes is not None and bends:
-            _scale(series[2], z.rest, slopes.rest, 2.0)
+            _scaled(series[2], z.rest, slopes.rest)
         if not bends:
             return slopes
         for m, power in powers(z.parts, self.algebra):
@@ -109,14 +109,14 @@ class General:
                 if factor is not None:
                     y.parts[k].addcmul_(factor, p)
                 if further is not None and slopes is not None:
-                    slopes.parts[k].addcmul_(further, p, value=m + 1)
+                    slopes.parts[k].addcmul_(further, p, value=0.5 * (m + 1))
         return slopes
 
     def backward(self, gradient: Block, y: Block, slopes: Block | None, out: Block, scratch: Scratch) -> None:
         assert slopes is not None
         torch.mul(gradient.full, slopes.value.unsqueeze(-3), out=out.full)
         if len(slopes.parts) > 1:
-            _transposed(slopes, gradient, out, self.algebra, 1.0)
+            _transposed(slopes, gradient, out, self.algebra, 2.0)
 
 
 def _kept(z: Block, bends: bool) -> Block:
@@ -124,16 +124,14 @@ def _kept(z: Block, bends: bool) -> Block:
     return Block(torch.empty_like(z.full if bends else z.full.narrow(-3, 0, 1)))
 
 
-def _scale(factor: Tensor | None, parts: Tensor | None, out: Tensor, scale: float) -> None:
-    """out = scale * factor * parts; a missing factor is 0."""
+def _scaled(factor: Tensor | None, parts: Tensor | None, out: Tensor) -> None:
+    """out = factor * parts; a missing factor is 0, missing parts are 1."""
     if factor is None:
         out.zero_()
-        return
-    scaled = factor if scale == 1.0 else factor * scale
-    if parts is None:
-        out.copy_(scaled)
+    elif parts is None:
+        out.copy_(factor)
     else:
-        torch.mul(parts, scaled.unsqueeze(-3), out=out)
+        torch.mul(parts, factor.unsqueeze(-3), out=out)
 
 
 class Saturating:
@@ -173,7 +171,7 @@ class Saturating:
 
     def _higher(self, z: Block, y: Block) -> None:
         series = taylor(self.sigma, z.value, self.order)
-        _scale(series[1], z.rest, y.rest, 1.0)
+        _scaled(series[1], z.rest, y.rest)
         for m, power in powers(z.parts, self.algebra):
             factor = series[m]
             assert factor is not None

@@ -18,7 +18,7 @@ from edgewise.activations import activation as as_activation
 from edgewise.activations.torch_names import same_as
 from edgewise.errors import DomainError, ModelError
 from edgewise.pinn.algebra import algebra
-from edgewise.pinn.multi_index import Wanted, terms
+from edgewise.pinn.multi_index import Wanted, exponents, terms
 from edgewise.pinn.nested import nested_derivatives
 from edgewise.pinn.propagation import propagated
 from edgewise.train.ensemble import Elementwise, forward_layers
@@ -44,7 +44,7 @@ def derivatives(
     if sigma is None:
         assert not isinstance(activation, str)
         return _by_autograd(activation, layers, series, wanted)
-    carried = algebra(tuple(wanted), x.shape[-1])
+    carried = algebra(tuple(terms(w) for w in wanted), x.shape[-1])
     parts = propagated(sigma, carried, layers, series)
     return {w: _summed(parts, made_of) for w, made_of in zip(wanted, carried.readout, strict=True)}
 
@@ -58,7 +58,7 @@ def _summed(parts: Sequence[Tensor], made_of: Sequence[tuple[int, float]]) -> Te
 
 
 def _by_autograd(activation: Elementwise, layers: Sequence[Tensor], x: Tensor, wanted: Sequence[W]) -> dict[W, Tensor]:
-    made_of = {w: terms(w, x.shape[-1]) for w in wanted}
+    made_of = {w: [(exponents(i, x.shape[-1]), c) for i, c in terms(w)] for w in wanted}
     needed = sorted({index for parts in made_of.values() for index, _ in parts}, key=sum)
     found = nested_derivatives(lambda at: forward_layers(activation, layers, at), x, needed)
     return {

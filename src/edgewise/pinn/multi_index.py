@@ -19,11 +19,15 @@ Exponents = tuple[int, ...]
 """How often each coordinate is differentiated by."""
 
 
+Terms = tuple[tuple[Index, float], ...]
+"""A sum of derivatives with constant coefficients."""
+
+
 @dataclass(frozen=True)
 class Combination:
-    """A sum of derivatives with constant coefficients, carried through the network as one: ((coordinates, c), ...)."""
+    """A sum of derivatives with constant coefficients, carried through the network as one."""
 
-    terms: tuple[tuple[Index, float], ...]
+    terms: Terms
 
 
 Wanted = Index | Combination
@@ -63,8 +67,6 @@ def exponents(index: Index, coordinates: int) -> Exponents:
     return tuple(index.count(c) for c in range(coordinates))
 
 
-def terms(wanted: Wanted, coordinates: int) -> tuple[tuple[Exponents, float], ...]:
-    """What is wanted as derivatives with coefficients. Raises DomainError as `exponents` does."""
-    if isinstance(wanted, Combination):
-        return tuple((exponents(index, coordinates), c) for index, c in wanted.terms)
-    return ((exponents(wanted, coordinates), 1.0),)
+def terms(wanted: Wanted) -> Terms:
+    """What is wanted as a sum of derivatives."""
+    return wanted.terms if isinstance(wanted, Combination) else ((wanted, 1.0),)

@@ -162,10 +162,8 @@ def _normal(x: Tensor, order: int) -> list[Tensor]:
 def _waves(x: Tensor, order: int, quarter: int = 0) -> list[Tensor]:
     """sin(x + quarter pi/2)."""
     both = torch.sin(x), torch.cos(x)
-    signed = [both[0], both[1], -both[0], -both[1]]
-    return [
-        signed[(k + quarter) % 4] / math.factorial(k) if k > 1 else signed[(k + quarter) % 4] for k in range(order + 1)
-    ]
+    scales = [(1.0, -1.0)[(k + quarter) % 4 // 2] / math.factorial(k) for k in range(order + 1)]
+    return [both[(k + quarter) % 2] * c if c != 1.0 else both[(k + quarter) % 2] for k, c in enumerate(scales)]
 
 
 def _reciprocal_square(x: Tensor, order: int) -> list[Tensor]:
