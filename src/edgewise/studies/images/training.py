@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -68,7 +69,9 @@ def train_images(
     """
     _check(epochs, batch, look_every, image_set)
     home = next(model.parameters()).device if device is None else torch.device(device)
-    model.to(device=home, memory_format=torch.channels_last) if channels_last else model.to(home)
+    model.to(home)
+    if channels_last:
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's types
     here = image_set.to(home)
     size = min(batch, len(here.train))
     per_epoch = len(here.train) // size
@@ -197,8 +200,7 @@ def _kept(model: nn.Module, problem: Network) -> int:
 
 def _batch_loss(run: Run) -> tuple[float, ...]:
     """The mean of the batches' losses before each look but the first, since the look before it."""
-    edges = list(run.recorded_at)
-    return tuple(float(run.losses[a:b, 0].mean()) for a, b in zip(edges[:-1], edges[1:], strict=True))
+    return tuple(float(run.losses[a:b, 0].mean()) for a, b in itertools.pairwise(run.recorded_at))
 
 
 def _check(epochs: int, batch: int, look_every: int, image_set: ImageSet) -> None:
