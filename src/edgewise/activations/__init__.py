@@ -2,7 +2,8 @@
 
 Where to look:
 
-* `definition`, `pieces`: what an activation is; `differentiable`, `forward_mode`: how torch differentiates it.
+* `definition`, `pieces`: what an activation is; `differentiable`, `forward_mode`: how torch differentiates it;
+  `kernels/`: the same in compiled code, for larger tensors.
 * `rectifiers`, `power_units`, `gates`, `saturating`, `smooth_rectifiers`, `smoothed`, `oscillating`, `searched` and
   `shrinkage`: the families by name, built from `elementary` (and `antiderivatives`, `latex`), kept in `registry`.
 * `spec`: `ew.activation`; `formula/`: text; `callables`, with `differentiation`, `scanning`, `torch_names`: any

@@ -71,6 +71,7 @@ def callable_activation(
         source="a function given by the user",
         surrogate=derivative.surrogate,
         summary=f"The function {label}.",
+        opaque=True,
         made_from=(sigma.module if isinstance(sigma, _Snapshot) else given, kinks, name),
     )
     return made.bind()

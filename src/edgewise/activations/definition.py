@@ -118,6 +118,7 @@ class Definition:
     surrogate: the slope that back-propagation uses where that is *not* sigma' by design (HeLU's straight-through rule).
     made_from: what `ew.activation` was given (spec, kinks, name) where that is a formula or a callable, not a name.
     remake: builds it again where something else made it (`rescu`); what pickle keeps.
+    opaque: whether a function of the user's is inside, which might change between calls: then nothing is compiled.
     """
 
     name: str
@@ -130,6 +131,7 @@ class Definition:
     summary: str = ""
     made_from: tuple[Any, tuple[float, ...] | None, str | None] | None = None
     remake: partial[Activation] | None = None
+    opaque: bool = False
 
     def bind(self, **values: object) -> Activation:
         """The member of the family at these values. Raises SpecError on unknown names or values out of range."""

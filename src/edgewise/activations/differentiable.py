@@ -3,7 +3,7 @@
 ``d/dx sigma^(k)`` is evaluated as ``sigma^(k+1)``, again through the same Function, so first and second derivatives
 (and double backward, jvp, vmap, torch.func.hessian) all use the closed forms and save one tensor: x. Beyond the last
 closed form torch differentiates that form itself. Under `torch.compile` and export the plain formula runs, so that it
-fuses and exports.
+fuses and exports; elsewhere value and gradient of a larger tensor come from compiled kernels (`kernels`).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from torch.autograd.forward_ad import unpack_dual
 
 from edgewise.activations.elementary import keep_nan
 from edgewise.activations.forward_mode import along_x, forward_mode
+from edgewise.activations.kernels import choice
 from edgewise.errors import DomainError
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ class _Jet(torch.autograd.Function):
 
     @staticmethod
     def forward(x: Tensor, activation: Activation, order: int) -> Tensor:
-        return closed_form(activation, x, order)
+        compiled = choice.value(activation, x) if order == 0 else None
+        return closed_form(activation, x, order) if compiled is None else compiled
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Activation, int], output: Tensor) -> None:
@@ -85,10 +87,14 @@ class _Jet(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
         (x,) = ctx.saved_tensors
-        fused = ctx.activation.definition.backward
-        if fused is not None and ctx.order == 0 and not torch.is_grad_enabled():
-            result = fused(grads[0], x, **ctx.activation.parameters)
-            return keep_nan(x, result), None, None  # torch passes gradients through nan
+        if ctx.order == 0 and not torch.is_grad_enabled():
+            compiled = choice.gradient(ctx.activation, x, grads[0])
+            if compiled is not None:
+                return compiled, None, None
+            fused = ctx.activation.definition.backward
+            if fused is not None:
+                result = fused(grads[0], x, **ctx.activation.parameters)
+                return keep_nan(x, result), None, None  # torch passes gradients through nan
         return grads[0] * _Jet._slope(ctx, x), None, None
 
     @staticmethod

@@ -235,6 +235,7 @@ def rescu(
             ),
             source=_SOURCE,
             summary="ReLU smoothed by a given kernel.",
+            opaque=True,
             remake=partial(rescu, kernel, support=(low, high), kinks=kinks, smoothness=smoothness, name=name),
         )
     )
@@ -288,6 +289,7 @@ def rescu_from_slope(
             ),
             source=_SOURCE,
             summary="Built from a slope that rises from one constant to another.",
+            opaque=True,
             remake=partial(rescu_from_slope, slope, support=(low, high), kinks=kinks, smoothness=smoothness, name=name),
         )
     )

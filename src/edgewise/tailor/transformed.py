@@ -48,6 +48,7 @@ def transformed(
         surrogate=None if surrogate is None else partial(_surrogate, base, surrogate),
         summary=f"{base.spec}, shifted and scaled so that a deep network of it starts at K = 1 and stays there.",
         remake=remake,
+        opaque=base.definition.opaque,
     )
 
 

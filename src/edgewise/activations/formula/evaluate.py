@@ -59,7 +59,7 @@ class Program:
     def through(self, x: Tensor, order: int) -> list[Tensor]:
         """The derivatives of orders 0 to `order` in one pass, without care for infinite and overflowing x."""
         jet = self.run(x, order)[-1]
-        return [math.factorial(k) * (c if isinstance(c, Tensor) else torch.full_like(x, c)) for k, c in enumerate(jet)]
+        return [math.factorial(k) * (torch.full_like(x, c) if isinstance(c, float) else c) for k, c in enumerate(jet)]
 
     def run(self, x: Tensor, order: int) -> list[Jet]:
         """The jets of all steps at x."""

@@ -29,7 +29,7 @@ def _is_zero(c: Coefficient) -> bool:
 def _value(jet: Jet) -> Tensor:
     """The zeroth coefficient as a tensor (functions are only composed with things that depend on x)."""
     value = jet[0]
-    assert isinstance(value, Tensor)
+    assert not isinstance(value, float)
     return value
 
 
@@ -81,7 +81,8 @@ def compose(derivatives: Callable[[Tensor, int], Tensor], inner: Jet) -> Jet:
     for f in coefficients[1:]:
         power = multiply(power, step)
         # a derivative that has decayed to zero outweighs whatever has overflowed inside it
-        vanished = torch.as_tensor(f == 0)
+        vanished = f == 0
+        assert not isinstance(vanished, bool)
         term: Jet = [0.0 if _is_zero(p) else torch.where(vanished, 0.0, f * p) for p in power]
         result = add(result, term)
     return result
@@ -112,9 +113,9 @@ def _chosen(
     choose: Callable[[Tensor, Tensor], Tensor],
     better: Callable[[Tensor, Tensor], Tensor],
 ) -> Jet:
-    some = a[0] if isinstance(a[0], Tensor) else b[0]
-    assert isinstance(some, Tensor)
-    p, q = (c if isinstance(c, Tensor) else torch.full_like(some, c) for c in (a[0], b[0]))
+    some = b[0] if isinstance(a[0], float) else a[0]
+    assert not isinstance(some, float)
+    p, q = (_like(c, some) for c in (a[0], b[0]))
     first, tie = better(p, q), p == q
     if len(a) > 1:
         steepness, other = _like(a[1], some).abs(), _like(b[1], some).abs()
@@ -131,7 +132,7 @@ def _chosen(
 
 
 def _like(c: Coefficient, some: Tensor) -> Tensor:
-    return c if isinstance(c, Tensor) else torch.full_like(some, c)
+    return torch.full_like(some, c) if isinstance(c, float) else c
 
 
 def power(u: Jet, exponent: float) -> Jet:
