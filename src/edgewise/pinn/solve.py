@@ -36,8 +36,8 @@ from edgewise.train import (
 )
 from edgewise.train.records import Look
 
-LOOKS = 60
-"""Looks at the error in each stage."""
+LOOKS = 50
+"""Looks at the error in each stage, at most: one in ten steps, so that looking stays cheap beside training."""
 WATCHED = 4000
 """Points of the reference's grid, drawn at random, on which the error is watched during training."""
 
@@ -140,7 +140,7 @@ def _drawn(case: Equation, s: Settings, begin: Start, device: torch.device | str
 
 def _adam(objective: Objective, s: Settings, watch: _Watch, folder: Path | None) -> Run:
     """All members at once."""
-    every = max(1, s.adam_steps // LOOKS)
+    every = max(10, s.adam_steps // LOOKS)
     return minimise(
         objective,
         steps=s.adam_steps,
@@ -157,7 +157,7 @@ def _adam(objective: Objective, s: Settings, watch: _Watch, folder: Path | None)
 def _refine(objective: Objective, member: int, s: Settings, watch: _Watch, folder: Path | None) -> Run:
     """One member by L-BFGS, on all its points."""
     alone = objective.select(torch.tensor([member], device=objective.points.device)).with_all_points()
-    every = max(1, s.lbfgs_steps // LOOKS)
+    every = max(10, s.lbfgs_steps // LOOKS)
     run = lbfgs(
         alone,
         steps=s.lbfgs_steps,

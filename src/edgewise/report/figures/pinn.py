@@ -41,7 +41,8 @@ _PIXELS = 400
 def solution_figure(data: Data) -> Figure:
     """The reference, the network on the same scale, their difference on its own; cuts through both below."""
     figure = blank(10.4, 5.9)
-    top, bottom = figure.subfigures(2, 1, height_ratios=(1.12, 1.0), hspace=0.04)
+    halves: Any = figure.subfigures(2, 1, height_ratios=(1.12, 1.0), hspace=0.04)
+    top, bottom = halves
     _maps(top, data)
     panels = bottom.subplots(1, len(SLICES), sharey=True)
     _cuts(panels, [data])
@@ -262,8 +263,15 @@ def _uniform(values: Any, first: Any, second: Any) -> Any:
         if np.allclose(steps, steps[0], rtol=1e-6):
             continue
         even = np.linspace(points[0], points[-1], min(_PIXELS, 2 * len(points)))
-        values = np.apply_along_axis(lambda line, p=points, e=even: np.interp(e, p, line), axis, values)
+        values = np.apply_along_axis(_along(even, points), axis, values)
     return values
+
+
+def _along(even: Any, points: Any) -> Any:
+    """Lines from `points` to `even`."""
+    import numpy as np
+
+    return lambda line: np.interp(even, points, line)
 
 
 def _scale(data: Data) -> tuple[Normalize, Colormap]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgewise.studies.repu import kernels, kernels_in_training, mean_output, regression, susceptibility
+from edgewise.studies.repu import burgers, kernels, kernels_in_training, mean_output, regression, susceptibility
 from edgewise.studies.study import Study
 
 STUDY = Study(
@@ -16,5 +16,12 @@ STUDY = Study(
         "RePU(p) is max(x, 0)^p, MRePU(p) is x (x + 1)^p above −1 and 0 below. The paper's own tables were not to be "
         "had, so its statements are examined, each by a rule that was fixed before anything was measured"
     ),
-    parts=(kernels.PART, susceptibility.PART, kernels_in_training.PART, mean_output.PART, regression.PART),
+    parts=(
+        kernels.PART,
+        susceptibility.PART,
+        kernels_in_training.PART,
+        mean_output.PART,
+        regression.PART,
+        burgers.PART,
+    ),
 )
