@@ -53,6 +53,7 @@ def test_the_compiler_is_looked_for_where_torch_looks(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning")  # torch's own imports
 @pytest.mark.skipif(compilation.cpp_compiler() is None, reason="no C++ compiler")
 def test_compiled_results_are_the_same_to_rounding() -> None:
     torch.testing.assert_close(trained(compile=True).loss, trained().loss, rtol=1e-5, atol=1e-6)

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from edgewise.errors import TrainingError
-from edgewise.train import SGD, Adam, Network, empirical_kernels, lbfgs, minimise, outputs
+from edgewise.errors import CheckpointError, TrainingError
+from edgewise.train import SGD, Adam, Checkpoints, Network, empirical_kernels, lbfgs, minimise, outputs
 
 
 def made() -> nn.Sequential:
@@ -91,6 +91,18 @@ def test_a_look_at_the_end_leaves_no_trace() -> None:
     longer = minimise(Network(plain, batches), steps=7)
     assert float(run.records["loss"][-1]) == float(longer.losses[6])
     assert int(ours[1].num_batches_tracked) == 6
+
+
+def test_batches_that_cannot_be_had_again_are_noticed(tmp_path) -> None:
+    def shuffled(number: int):
+        yield torch.randn(7, 1, 8, 8), torch.randint(0, 3, (7,))  # whatever the random state happens to be
+
+    torch.manual_seed(0)
+    minimise(Network(made(), shuffled), steps=1, checkpoints=Checkpoints(tmp_path))
+    problem = Network(made(), shuffled)
+    torch.manual_seed(1)
+    with pytest.raises(CheckpointError, match="first batch"):
+        minimise(problem, steps=1, checkpoints=Checkpoints(tmp_path))
 
 
 def test_a_diverged_network_is_told() -> None:

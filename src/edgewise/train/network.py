@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from edgewise.errors import TrainingError
+from edgewise.train.checkpoints import digest
 from edgewise.train.problem import Problem, Slope
 
 Batches = Callable[[int], Iterable[tuple[Tensor, Tensor]]]
@@ -129,6 +130,7 @@ class Network(Problem):
         names = [f"{name} {list(p.shape)}" for name, p in self.module.named_parameters() if p.requires_grad]
         return {
             "label": self.label,
+            "first batch": self._stream.digest(),
             "module": type(self.module).__name__,
             "parameters": names,
             "loss": str(getattr(self.loss, "__name__", type(self.loss).__name__)),
@@ -156,6 +158,11 @@ class _Stream:
         while self._step < step or self._current is None:
             self._next()
         return self._current
+
+    def digest(self) -> str:
+        """That of the first batch of all: other data, or an order that cannot be had again, shows in it."""
+        with torch.random.fork_rng(devices=[]):
+            return digest(next(iter(self._batches(0)), ()))
 
     def state(self) -> dict[str, Any]:
         """Where it is, as JSON values."""
