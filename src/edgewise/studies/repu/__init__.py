@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from edgewise.studies.repu import burgers, kernels, kernels_in_training, mean_output, regression, susceptibility
+from edgewise.studies.repu import (
+    burgers,
+    guideline,
+    guideline_training,
+    kernels,
+    kernels_in_training,
+    mean_output,
+    regression,
+    susceptibility,
+)
 from edgewise.studies.study import Study
 
 STUDY = Study(
@@ -19,6 +28,8 @@ STUDY = Study(
     parts=(
         kernels.PART,
         susceptibility.PART,
+        guideline.PART,
+        guideline_training.PART,
         kernels_in_training.PART,
         mean_output.PART,
         regression.PART,

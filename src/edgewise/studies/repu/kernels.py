@@ -190,7 +190,8 @@ def _far_from_here_on(far: Any, known: Any) -> Any:
 
 
 def _double_exponential(s: Settings, panels: list[dict[str, Any]]) -> Claim:
-    checks, rows = [], []
+    checks: list[Check] = []
+    rows: list[dict[str, Any]] = []
     for panel in panels:
         c_w, k_c = panel["c_w"], repu_fixed_point(panel["c_w"])
         fixed, law = fit_double_exponential(panel["fixed"], k_c), fit_double_exponential(panel["law"], k_c)

@@ -68,7 +68,7 @@ def exact_kernels(
     start = torch.as_tensor(k0, dtype=torch.float64, device=generator.device).expand(members)
     group = max(1, _BYTES // (8 * width))
     with torch.no_grad(), flushed_denormals():
-        return torch.cat([_chain(a, depth, width, part, c_w, generator) for part in start.split(group)])
+        return torch.cat([_chain(a, depth, width, part, c_w, generator) for part in torch.split(start, group)])
 
 
 def _chain(a: Elementwise, depth: int, width: int, f: Tensor, c_w: float, generator: torch.Generator) -> Tensor:

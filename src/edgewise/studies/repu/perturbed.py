@@ -65,7 +65,7 @@ def _measured(
     def through(columns: Tensor) -> Tensor:
         """W applied to [network, unit, ...] as one product; mean square over the units, [network, ...]."""
         flat = weights @ columns.flatten(2)
-        return flat.square().mean(1).unflatten(1, columns.shape[2:])
+        return flat.square().mean(1).reshape(-1, *columns.shape[2:])
 
     z = unit[..., None] * k.sqrt()[:, None] * sign  # [network, unit, kernel, sign]
     square = unit.square().mean(1)

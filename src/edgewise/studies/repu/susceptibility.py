@@ -75,7 +75,9 @@ def _slopes(ratio: Tensor) -> list[float]:
 
 
 def _mrepu(s: Settings, found: dict[int, Susceptibilities], slopes: dict[int, list[float]]) -> Claim:
-    checks, rows, panels = [], [], []
+    checks: list[Check] = []
+    rows: list[dict[str, Any]] = []
+    panels: list[dict[str, Any]] = []
     near = [i for i, k in enumerate(s.kernels) if k <= s.agree_below]
     for p in s.powers:
         spec, made = f"mrepu(p={p})", found[p]
@@ -139,7 +141,8 @@ def _mrepu(s: Settings, found: dict[int, Susceptibilities], slopes: dict[int, li
 
 
 def _repu(s: Settings, found: dict[int, Susceptibilities]) -> Claim:
-    checks, rows = [], []
+    checks: list[Check] = []
+    rows: list[dict[str, Any]] = []
     for p in s.powers:
         expected = (2.0 * p - 1.0) / p
         ratio = evidence.mean(found[p].ratio[:, 0].tolist())

@@ -1,3 +1,12 @@
 """The figures of the RePU study, a module a part; each module's FIGURES maps names to `registry.Drawing`."""
 
-MODULES = ("kernels", "susceptibility", "kernels_in_training", "mean_output", "regression", "burgers")
+MODULES = (
+    "kernels",
+    "susceptibility",
+    "guideline",
+    "guideline_training",
+    "kernels_in_training",
+    "mean_output",
+    "regression",
+    "burgers",
+)
