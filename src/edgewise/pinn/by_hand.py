@@ -8,6 +8,7 @@ sigma(z), and nothing else has to be kept.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Protocol
 
 import torch
@@ -24,14 +25,22 @@ class Block:
 
     __slots__ = ("full", "one_part", "parts", "rest", "rows", "shape", "value")
 
-    def __init__(self, full: Tensor) -> None:
-        self.full = full
+    def __init__(self, full: Tensor, parts: Sequence[Tensor], rest: Tensor, rows: Tensor) -> None:
+        self.full, self.parts, self.rest, self.rows = full, parts, rest, rows
+        self.value = parts[0]
         self.shape: tuple[int, ...] = tuple(full.shape)
         self.one_part = (*self.shape[:-3], 1, *self.shape[-2:])
-        self.parts = full.unbind(-3)
-        self.value = self.parts[0]
-        self.rest = full.narrow(-3, 1, full.shape[-3] - 1)
-        self.rows = full.flatten(-3, -2)
+
+    @classmethod
+    def of(cls, full: Tensor) -> Block:
+        return cls(full, full.unbind(-3), full.narrow(-3, 1, full.shape[-3] - 1), full.flatten(-3, -2))
+
+
+def blocks(full: Tensor) -> list[Block]:
+    """The blocks of a tensor [layer, ...]: views are taken of all layers at once, which is as quick as of one."""
+    parts = zip(*(part.unbind(0) for part in full.unbind(-3)), strict=True)
+    rest, rows = full.narrow(-3, 1, full.shape[-3] - 1).unbind(0), full.flatten(-3, -2).unbind(0)
+    return [Block(*views) for views in zip(full.unbind(0), parts, rest, rows, strict=True)]
 
 
 class Unit(Protocol):
@@ -59,7 +68,7 @@ class Scratch:
             flat = self._flat.get(purpose)
             if flat is None or flat.numel() < numbers:
                 flat = self._flat[purpose] = self._like.new_empty(numbers)
-            found = self._blocks[purpose, shape] = Block(flat[:numbers].view(shape))
+            found = self._blocks[purpose, shape] = Block.of(flat[:numbers].view(shape))
         return found
 
 
@@ -121,7 +130,7 @@ class General:
 
 def _kept(z: Block, bends: bool) -> Block:
     """Room for sigma'(z): its value alone where sigma is piecewise linear."""
-    return Block(torch.empty_like(z.full if bends else z.full.narrow(-3, 0, 1)))
+    return Block.of(torch.empty_like(z.full if bends else z.full.narrow(-3, 0, 1)))
 
 
 def _scaled(factor: Tensor | None, parts: Tensor | None, out: Tensor) -> None:

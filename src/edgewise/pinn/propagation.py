@@ -16,7 +16,7 @@ from torch import Tensor
 
 from edgewise.activations import Activation
 from edgewise.pinn.algebra import Algebra
-from edgewise.pinn.by_hand import Block, Scratch, unit
+from edgewise.pinn.by_hand import Block, Scratch, blocks, unit
 from edgewise.pinn.composition import composed
 
 TILE = 48_000
@@ -167,6 +167,13 @@ class _Work:
             views = self._views[tile.members.start] = [tile.layer(t) for t in self.layers]
         return views
 
+    def _room(self, x: Tensor, shape: tuple[int, ...]) -> list[Block]:
+        """New memory for what is kept of every hidden layer."""
+        widths = [w.shape[-1] for w in self.layers[: self.depth - 1]]
+        if len(set(widths)) == 1:
+            return blocks(x.new_empty(len(widths), *shape, widths[0]))
+        return [Block.of(x.new_empty(*shape, width)) for width in widths]
+
     def forward(
         self, tile: _Tile, x: Tensor, outputs: Sequence[Tensor], keep: bool
     ) -> list[tuple[Block, Block | None]]:
@@ -177,6 +184,7 @@ class _Work:
         multiply = torch.mm if tile.alone else torch.bmm
         kept: list[tuple[Block, Block | None]] = []
         y: Block | None = None
+        room = self._room(x, shape) if keep else None
         for layer in range(depth):
             weight, bias = layers[layer], layers[depth + layer]
             z = self.scratch.block("z", (*shape, weight.shape[-1]))
@@ -188,10 +196,7 @@ class _Work:
                 if self.seeds is not None:
                     z.rest.copy_(torch.matmul(self.seeds, weight).unsqueeze(-2))
             if layer < depth - 1:
-                full = (
-                    torch.empty_like(z.full) if keep else self.scratch.block(f"y{layer % 2}", tuple(z.full.shape)).full
-                )
-                y = Block(full)
+                y = self.scratch.block(f"y{layer % 2}", z.shape) if room is None else room[layer]
                 kept.append((y, self.unit.forward(z, y, self.scratch, keep=keep)))
         for output, part in zip(outputs, z.parts, strict=True):
             tile.of(output).copy_(part)
@@ -212,12 +217,15 @@ class _Work:
         multiply, accumulate = (torch.mm, torch.addmm) if tile.alone else (torch.bmm, torch.baddbmm)
         given = next(g for g in gradients if g is not None)
         blank = torch.zeros_like(tile.of(given)) if any(g is None for g in gradients) else given
-        gradient = Block(torch.stack([blank if g is None else tile.of(g) for g in gradients], -3))
+        gradient = Block.of(torch.stack([blank if g is None else tile.of(g) for g in gradients], -3))
         beta = 0.0 if first else 1.0
         for layer in range(depth - 1, 0, -1):
             y, slopes = kept[layer - 1]
             into, into_bias = tile.layer(found[layer]), tile.layer(found[depth + layer])
-            _gather(into_bias, gradient.value.sum(-2, keepdim=True), first)
+            if first:
+                torch.sum(gradient.value, -2, keepdim=True, out=into_bias)
+            else:
+                into_bias += gradient.value.sum(-2, keepdim=True)
             accumulate(into, y.rows.mT, gradient.rows, beta=beta, out=into)
             inner = self.scratch.block("inner", y.shape)
             multiply(gradient.rows, layers[layer].mT, out=inner.rows)

@@ -1,0 +1,1 @@
+"""How fast a residual and its gradient are, beside nested autograd, torch.func and DeepXDE; see README.md."""
