@@ -11,6 +11,7 @@ import click
 
 from edgewise import __version__
 from edgewise.cli.analyze import analyze
+from edgewise.cli.compare import compare
 from edgewise.cli.diagnose import diagnose
 from edgewise.cli.doctor import doctor
 from edgewise.cli.group import CONTEXT, EdgewiseGroup
@@ -39,5 +40,5 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
-for _command in (list_, analyze, report, diagnose, phase, pinn, reproduce, doctor):
+for _command in (list_, analyze, report, compare, diagnose, phase, pinn, reproduce, doctor):
     main.add_command(_command)

@@ -28,7 +28,7 @@ def digits(*, validation: float = 0.15, test: float = 0.25, seed: int = 0) -> Da
             f"validation={validation!r} and test={test!r} given, expected fractions > 0 that sum to less than 0.9; "
             "try validation=0.15, test=0.25"
         )
-    inputs, labels = _load()
+    inputs, labels = pixels()
     parts = stratified(labels, (validation, test), torch.Generator().manual_seed(seed))
     held_out, tested, trained = parts
     return DataSet(
@@ -43,7 +43,8 @@ def digits(*, validation: float = 0.15, test: float = 0.25, seed: int = 0) -> Da
     )
 
 
-def _load() -> tuple[Tensor, Tensor]:
+def pixels() -> tuple[Tensor, Tensor]:
+    """All 1,797 images as they come: float64 rows of 64 numbers from 0 to 16, and int64 labels. Raises DataError."""
     try:
         from sklearn.datasets import load_digits
     except ImportError as error:
@@ -51,10 +52,10 @@ def _load() -> tuple[Tensor, Tensor]:
             "the digits need scikit-learn, which cannot be imported; try pip install scikit-learn"
         ) from error
     try:
-        pixels, labels = load_digits(return_X_y=True)
+        values, labels = load_digits(return_X_y=True)
     except (OSError, ValueError) as error:
         raise DataError(f"scikit-learn's digits cannot be read ({error}); try reinstalling scikit-learn") from error
-    inputs = torch.as_tensor(pixels, dtype=torch.float64)
+    inputs = torch.as_tensor(values, dtype=torch.float64)
     classes = torch.as_tensor(labels, dtype=torch.int64)
     intact = (
         inputs.shape == _SHAPE and classes.shape == _SHAPE[:1] and bool(((inputs >= 0) & (inputs <= _BRIGHTEST)).all())
