@@ -145,22 +145,22 @@ def _write(equation: Equation, solutions: list[Solution], out: Path) -> tuple[Pa
     from edgewise.files import slug, write_json, write_text
     from edgewise.report import pinn_page
     from edgewise.report.drawing import save
-    from edgewise.report.figures import pinn as figures
 
     told = [solution.to_dict() for solution in solutions]
     page, numbers = out / f"{equation.name}.html", out / f"{equation.name}.json"
-    pictures = []
-    for solution, data in zip(solutions, told, strict=True):
+    drawn = pinn_page.pictures(told)
+    files = []
+    for i, solution in enumerate(solutions):
         name = slug(f"{equation.name}-{solution.activation.spec}")
-        pictures.append(out / f"{name}.png")
-        save(figures.solution_figure(data), pictures[-1])
+        files.append(out / f"{name}.png")
+        save(drawn[f"solution {i}"], files[-1])
         solution.save(out / f"{name}.safetensors")
     if len(told) > 1:
-        pictures.insert(0, out / f"{equation.name}-comparison.png")
-        save(figures.gallery_figure(told), pictures[0])
+        files.insert(0, out / f"{equation.name}-comparison.png")
+        save(drawn["gallery"], files[0])
     write_json(numbers, told[0] if len(told) == 1 else told)
-    write_text(page, pinn_page.html(told))
-    return page, numbers, pictures[0]
+    write_text(page, pinn_page.html(told, drawn))
+    return page, numbers, files[0]
 
 
 def _forget(folder: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
@@ -14,6 +14,9 @@ from edgewise.report.figures import pinn as figures
 from edgewise.report.notation import number
 from edgewise.report.page import resource
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 Data = Mapping[str, Any]
 """What `pinn.Solution.to_dict()` gives."""
 
@@ -21,16 +24,33 @@ SOLVED, MISSED = 0.01, 0.3
 """Relative L2 errors up to which a solution is called solved, and from which it is called missed."""
 
 
-def html(solutions: Sequence[Data]) -> str:
-    """The page as text; nothing in it is loaded from anywhere. solutions: of one equation, an activation each."""
+def pictures(solutions: Sequence[Data]) -> dict[str, Figure]:
+    """Every picture of the page by its key: "gallery", "cuts", "histories" of several; "solution 0" of the first ..."""
+    found = {f"solution {i}": figures.solution_figure(data) for i, data in enumerate(solutions)}
+    if len(solutions) == 1:
+        return {**found, "history 0": figures.history_figure(solutions[0])}
+    return {
+        "gallery": figures.gallery_figure(solutions),
+        "cuts": figures.comparison_cuts_figure(solutions),
+        "histories": figures.comparison_history_figure(solutions),
+        **found,
+    }
+
+
+def html(solutions: Sequence[Data], drawn: Mapping[str, Figure] | None = None) -> str:
+    """The page as text; nothing in it is loaded from anywhere.
+
+    solutions: of one equation, an activation each. drawn: its `pictures`, where they are at hand.
+    """
     first = solutions[0]
     specs = ", ".join(s["activation"] for s in solutions)
     several = len(solutions) > 1
+    shown = pictures(solutions) if drawn is None else drawn
     made: str = _template().render(
         title=f"{first['problem']['title']}: {len(solutions)} activations" if several else _heading(first),
         formula=first["problem"]["formula"],
-        comparison=_comparison(solutions) if several else None,
-        subjects=[_subject(s, i) for i, s in enumerate(solutions)],
+        comparison=_comparison(solutions, shown) if several else None,
+        subjects=[_subject(s, i, shown) for i, s in enumerate(solutions)],
         specs=specs,
         provenance=_provenance(first),
         edgewise=first["provenance"]["edgewise"],
@@ -53,7 +73,7 @@ def level(error: float | None) -> tuple[str, str]:
     return ("no", "missed") if error > MISSED else ("care", "near")
 
 
-def _subject(data: Data, index: int) -> dict[str, Any]:
+def _subject(data: Data, index: int, drawn: Mapping[str, Figure]) -> dict[str, Any]:
     error = data["relative_l2"][data["best"]]
     mark, badge = level(error)
     shown = "every network diverged" if error is None else f"relative L² error {_number(error)}"
@@ -65,11 +85,11 @@ def _subject(data: Data, index: int) -> dict[str, Any]:
         "reason": data["reason"],
         "numbers": _numbers(data),
         "facts": _facts(data),
-        "pictures": list(_pictures(data, index)),
+        "pictures": list(_pictures(data, index, drawn)),
     }
 
 
-def _pictures(data: Data, index: int) -> Iterator[dict[str, Any]]:
+def _pictures(data: Data, index: int, drawn: Mapping[str, Figure]) -> Iterator[dict[str, Any]]:
     spec, title = data["activation"], data["problem"]["title"]
     variable = data["problem"]["coordinates"][1]
     drawings = (
@@ -78,32 +98,31 @@ def _pictures(data: Data, index: int) -> Iterator[dict[str, Any]]:
             "The solution beside the reference",
             f"Above: the reference, the network of {spec} on the same scale, and how far they are apart on a scale of "
             f"its own. Below: cuts at three values of {variable}; the broad grey line is the reference.",
-            figures.solution_figure,
         ),
         (
             "history",
             "The way there",
             "The loss of the points of the step, and the error on some points of the reference, which training never "
             "sees. Thin: all networks; thick: the one with the smallest loss, which is shown above.",
-            figures.history_figure,
         ),
     )
-    for name, heading, caption, draw in drawings:
-        alt = f"{heading}: {title} with {spec}. {data['reason']}."
-        svg = inline_svg(draw(data), key=f"s{index}-{name}", label=alt)
-        yield {"title": heading, "caption": caption, "svg": Markup(svg)}
+    for name, heading, caption in drawings:
+        figure = drawn.get(f"{name} {index}")
+        if figure is not None:
+            alt = f"{heading}: {title} with {spec}. {data['reason']}."
+            svg = inline_svg(figure, key=f"s{index}-{name}", label=alt)
+            yield {"title": heading, "caption": caption, "svg": Markup(svg)}
 
 
-def _comparison(solutions: Sequence[Data]) -> dict[str, Any]:
+def _comparison(solutions: Sequence[Data], drawn: Mapping[str, Figure]) -> dict[str, Any]:
     specs = ", ".join(s["activation"] for s in solutions)
     drawings = (
-        ("gallery", "Networks and their errors", "All on one scale; errors too.", figures.gallery_figure),
-        ("cuts", "Cuts", "The broad grey line is the reference.", figures.comparison_cuts_figure),
+        ("gallery", "Networks and their errors", "All on one scale; errors too."),
+        ("cuts", "Cuts", "The broad grey line is the reference."),
         (
             "histories",
             "The way there",
             "The median of the networks of each activation; bands reach from the best to the worst.",
-            figures.comparison_history_figure,
         ),
     )
     ranked = sorted(solutions, key=lambda s: _median(s["relative_l2"]))
@@ -126,9 +145,9 @@ def _comparison(solutions: Sequence[Data]) -> dict[str, Any]:
             {
                 "title": title,
                 "caption": caption,
-                "svg": Markup(inline_svg(draw(solutions), key=f"c-{name}", label=f"{title}: {specs}.")),
+                "svg": Markup(inline_svg(drawn[name], key=f"c-{name}", label=f"{title}: {specs}.")),
             }
-            for name, title, caption, draw in drawings
+            for name, title, caption in drawings
         ],
     }
 
