@@ -123,6 +123,20 @@ def test_a_diverging_member_is_frozen_and_the_others_do_not_notice():
     torch.testing.assert_close(together.losses[:, [0, 2, 3]], apart.losses, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("few", [1, 2])
+def test_how_many_members_go_through_the_cache_at_a_time_does_not_matter(few, monkeypatch):
+    shape = SHAPES[1]
+    data = Split(images(shape, 12).flatten(1), torch.arange(12) % 5)
+    problem = ConvEnsemble.drawn(ew.activation("tanh"), shape, MEMBERS, data, batch=4, dtype=torch.float64)
+    losses = problem.losses(2)
+    gradients = torch.autograd.grad(losses.sum(), problem.tensors())
+    monkeypatch.setattr(ConvEnsemble, "_members_at_a_time", lambda _: few)
+    parts = problem.losses_and_gradients(2)
+    torch.testing.assert_close(parts[0], losses.detach(), rtol=1e-13, atol=0.0)
+    for mine, other in zip(parts[1], gradients, strict=True):
+        torch.testing.assert_close(mine, other, rtol=1e-12, atol=1e-15)
+
+
 def test_variances_at_initialisation_and_the_first_kernels():
     """With circular padding every position is alike: K1 = C_b + C_W mean(x^2), K2 = C_b + C_W K1/2 for relu.
 

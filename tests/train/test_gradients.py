@@ -9,7 +9,7 @@ from torch import Tensor
 import edgewise as ew
 from edgewise.data import Split
 from edgewise.errors import DomainError
-from edgewise.train import SGD, Adam, Initial, Member, Shape, initialise, train
+from edgewise.train import SGD, Adam, Initial, Member, MemberActivation, Shape, initialise, train
 from edgewise.train.ensemble import forward_layers, preactivations
 from edgewise.train.gradients import loss_and_gradients
 from edgewise.train.losses import member_losses
@@ -17,6 +17,7 @@ from edgewise.train.losses import member_losses
 SHAPE = Shape(inputs=6, width=8, depth=4, outputs=3)
 CRITICAL = Initial(c_w=1.0, c_b=0.1, first_c_w=1.0, first_c_b=0.2, last_c_w=0.5, last_c_b=0.3)
 MEMBERS = 7
+CONSTANTS = MemberActivation(ew.activation("gelu"), [(0.9 + 0.1 * i, 0.1 * i, 1.2, -0.02 * i) for i in range(MEMBERS)])
 
 
 def layers(seeds=range(MEMBERS)) -> list[Tensor]:
@@ -51,8 +52,12 @@ def same(ours, theirs) -> None:
 @pytest.mark.parametrize("loss", ["cross_entropy", "mse", quartic])
 @pytest.mark.parametrize(
     "activation",
-    [ew.activation(s) for s in ("relu", "tanh", "mrepu(p=2)", "gelu", "helu", "elu", "x*sigmoid(1.5*x)")] + [torch.sin],
-    ids=lambda a: getattr(a, "spec", "callable"),
+    [
+        *(ew.activation(s) for s in ("relu", "tanh", "mrepu(p=2)", "gelu", "helu", "elu", "x*sigmoid(1.5*x)")),
+        torch.sin,
+        CONSTANTS,
+    ],
+    ids=lambda a: getattr(a, "spec", "callable")[:24],
 )
 def test_gradients_are_those_of_autograd(activation, loss):
     tensors, (inputs, targets) = layers(), batch(loss)
@@ -72,9 +77,9 @@ def test_inputs_and_targets_may_be_shared_by_all():
 
 
 @pytest.mark.parametrize("few", [1, 3])
-def test_how_many_members_go_through_the_cache_at_a_time_does_not_matter(few, monkeypatch):
+@pytest.mark.parametrize("a", [ew.activation("mrepu(p=2)"), CONSTANTS], ids=["mrepu", "constants"])
+def test_how_many_members_go_through_the_cache_at_a_time_does_not_matter(a, few, monkeypatch):
     tensors, (inputs, targets) = layers(), batch("cross_entropy")
-    a = ew.activation("mrepu(p=2)")
     whole = loss_and_gradients(a, tensors, inputs, targets)
     monkeypatch.setattr("edgewise.train.gradients._members_at_a_time", lambda *_: few)
     parts = loss_and_gradients(a, tensors, inputs, targets)

@@ -17,7 +17,10 @@ from edgewise.train.losses import Loss, member_losses
 from edgewise.train.member_activation import MemberActivation, of_members
 from edgewise.train.mlp_ensemble import input_scales
 from edgewise.train.order import Order
-from edgewise.train.problem import Problem
+from edgewise.train.problem import Problem, Slope
+
+_CACHE = 2**24
+"""Bytes of preactivations at a time for each core; twice or half as many cost a few percent."""
 
 
 class ConvEnsemble(Problem):
@@ -49,7 +52,7 @@ class ConvEnsemble(Problem):
         seeds = [m.seed if m.order_seed is None else m.order_seed for m in members]
         self._order = Order(seeds, len(data), batch, like.device)
         self._scales = input_scales(members, like)
-        self.members = len(members)
+        self._batch, self.members = batch, len(members)
 
     @classmethod
     def drawn(
@@ -66,13 +69,34 @@ class ConvEnsemble(Problem):
 
     def losses(self, step: int) -> Tensor:
         """Of the batch of that step, [member]."""
-        rows = self._order.rows(step)
+        return self._losses(step, self._layers, slice(None))
+
+    def losses_and_gradients(self, step: int) -> Slope:
+        """`losses`, detached, and their gradients, worked out for as many members at a time as suits the machine."""
+        few = self._members_at_a_time()
+        losses, gradients = [], []
+        for start in range(0, self.members, few):
+            some = slice(start, start + few)
+            leaves = [t.detach()[some].requires_grad_(True) for t in self._layers]
+            losses.append(self._losses(step, leaves, some))
+            gradients.append(torch.autograd.grad(losses[-1].sum(), leaves))
+        return torch.cat(losses).detach(), tuple(torch.cat(parts) for parts in zip(*gradients, strict=True))
+
+    def _members_at_a_time(self) -> int:
+        """All, or so many that their layers fit the cache; all where activation or loss may tell them apart."""
+        like = self._layers[0]
+        if like.device.type != "cpu" or isinstance(self.activation, MemberActivation) or callable(self.loss):
+            return self.members
+        pixels = sum(size**2 for size in self.shape.sizes[1:])
+        bytes_each = self._batch * self.shape.width * pixels * like.element_size()
+        return max(1, torch.get_num_threads() * _CACHE // bytes_each)
+
+    def _losses(self, step: int, layers: Sequence[Tensor], some: slice) -> Tensor:
+        rows = self._order.rows(step)[some]
         images = self._images.index_select(0, rows.flatten()).reshape(*rows.shape, *self._images.shape[1:])
         if self._scales is not None:
-            images = images * self._scales[..., None, None]
-        return member_losses(
-            self.loss, forward_conv(self.activation, self.shape, self._layers, images), self._targets[rows]
-        )
+            images = images * self._scales[some, ..., None, None]
+        return member_losses(self.loss, forward_conv(self.activation, self.shape, layers, images), self._targets[rows])
 
     def select(self, members: Tensor) -> ConvEnsemble:
         """A copy with these members alone, by index."""

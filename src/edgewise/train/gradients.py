@@ -12,8 +12,15 @@ from torch import Tensor
 
 from edgewise.activations.definition import Activation
 from edgewise.activations.differentiable import closed_form
+from edgewise.activations.kernels import choice
 from edgewise.train.ensemble import Elementwise
 from edgewise.train.losses import Loss, losses_and_slopes
+from edgewise.train.member_activation import MemberActivation
+
+Pullback = Callable[[Tensor], Tensor]
+"""From a slope with respect to sigma(z) to the slope with respect to z; it may overwrite what it is given."""
+Unit = Callable[[Tensor], tuple[Tensor, Pullback]]
+"""sigma(z) and its pullback."""
 
 _CACHE = 2**22
 """Bytes for each core: about its second-level cache. More members at once spare calls, fewer spare cache misses; twice
@@ -43,14 +50,22 @@ def loss_and_gradients(
     gradients = tuple(torch.empty_like(t) for t in layers) if out is None else tuple(out)
     members, examples = len(layers[0]), inputs.shape[-2] if rows is None else rows.shape[1]
     few = members
-    if isinstance(activation, Activation) and not callable(loss) and layers[0].device.type == "cpu":
+    if _splits(activation) and not callable(loss) and layers[0].device.type == "cpu":
         few = _members_at_a_time(layers, examples)
     parts = zip(*(torch.split(t, few) for t in (*layers, *gradients)), strict=True)
     losses = []
     for start, part in zip(range(0, members, few), parts, strict=True):
-        x, y = (_batch(t, rows, members, slice(start, start + few)) for t in (inputs, targets))
-        losses.append(_back_propagate(activation, part[: len(layers)], x, y, loss, part[len(layers) :]))
+        some = slice(start, start + few)
+        x, y = (_batch(t, rows, members, some) for t in (inputs, targets))
+        unit = _unit(activation, some, layers[0])
+        losses.append(_back_propagate(unit, part[: len(layers)], x, y, loss, part[len(layers) :]))
     return torch.cat(losses), gradients
+
+
+def _splits(activation: Elementwise) -> bool:
+    """Whether some members may be taken without the others: a function of the caller's might tell them apart."""
+    base = activation.base if isinstance(activation, MemberActivation) else activation
+    return isinstance(base, Activation)
 
 
 def _members_at_a_time(layers: Sequence[Tensor], examples: int) -> int:
@@ -69,7 +84,7 @@ def _batch(data: Tensor, rows: Tensor | None, members: int, some: slice) -> Tens
 
 
 def _back_propagate(
-    activation: Elementwise,
+    unit: Unit,
     layers: Sequence[Tensor],
     inputs: Tensor,
     targets: Tensor,
@@ -81,7 +96,7 @@ def _back_propagate(
     weights, biases = layers[:depth], layers[depth:]
     values, pullbacks = [inputs], []
     for weight, bias in zip(weights[:-1], biases[:-1], strict=True):
-        value, pullback = _activated(activation, torch.baddbmm(bias, values[-1], weight))
+        value, pullback = unit(torch.baddbmm(bias, values[-1], weight))
         values.append(value)
         pullbacks.append(pullback)
     # the few outputs of many examples are laid out example by example: the softmax then works on whole vectors
@@ -95,17 +110,43 @@ def _back_propagate(
     return losses
 
 
-def _activated(activation: Elementwise, z: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
-    """sigma(z), and what takes a slope with respect to it to one with respect to z (and may overwrite it)."""
-    if isinstance(activation, Activation):
-        definition, parameters = activation.definition, activation.parameters
+def _unit(activation: Elementwise, some: slice, like: Tensor) -> Unit:
+    """The activation of some of the members, on tensors of that dtype and device."""
+    if isinstance(activation, MemberActivation):
+        return _with_constants(activation, some, _unit(activation.base, some, like))
+    if not isinstance(activation, Activation):
+        return lambda z: _by_autograd(activation, z)
+    definition, parameters = activation.definition, activation.parameters
+    value = choice.kernel(activation, "value", like.dtype, like.device.type)
+    gradient = choice.kernel(activation, "gradient", like.dtype, like.device.type)
+
+    def pullback(z: Tensor, slope: Tensor) -> Tensor:
+        if gradient is not None:
+            return gradient(z, slope)
         if definition.backward is not None:
-            backward = definition.backward
-            return closed_form(activation, z, 0), lambda slope: backward(slope, z, **parameters)
+            return definition.backward(slope, z, **parameters)
         if definition.surrogate is not None:
-            surrogate = definition.surrogate
-            return closed_form(activation, z, 0), lambda slope: slope.mul_(surrogate(z, **parameters))
-        return closed_form(activation, z, 0), lambda slope: slope.mul_(closed_form(activation, z, 1))
+            return slope.mul_(definition.surrogate(z, **parameters))
+        return slope.mul_(closed_form(activation, z, 1))
+
+    def unit(z: Tensor) -> tuple[Tensor, Pullback]:
+        return closed_form(activation, z, 0) if value is None else value(z), lambda slope: pullback(z, slope)
+
+    return unit
+
+
+def _with_constants(activation: MemberActivation, some: slice, base: Unit) -> Unit:
+    """gamma (sigma(alpha z + beta) + delta), by the chain rule."""
+
+    def unit(z: Tensor) -> tuple[Tensor, Pullback]:
+        alpha, beta, gamma, delta = (c[some] for c in activation.columns(z))
+        value, pullback = base(alpha * z + beta)
+        return gamma * (value + delta), lambda slope: pullback(slope.mul_(gamma)).mul_(alpha)
+
+    return unit
+
+
+def _by_autograd(activation: Elementwise, z: Tensor) -> tuple[Tensor, Pullback]:
     with torch.enable_grad():
         leaf = z.detach().requires_grad_(True)
         value = activation(leaf)

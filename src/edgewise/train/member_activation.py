@@ -33,12 +33,16 @@ class MemberActivation:
 
     def __call__(self, x: Tensor) -> Tensor:
         """x: [member, ...]."""
+        alpha, beta, gamma, delta = self.columns(x)
+        return gamma * (self.base(alpha * x + beta) + delta)
+
+    def columns(self, x: Tensor) -> tuple[Tensor, ...]:
+        """alpha, beta, gamma, delta, each [member, 1, ...] as x [member, ...] needs them."""
         key = (x.dtype, x.device, x.dim())
         if key not in self._ready:
             columns = self.constants.to(device=x.device, dtype=x.dtype).unbind(1)
             self._ready[key] = tuple(c.reshape(-1, *[1] * (x.dim() - 1)) for c in columns)
-        alpha, beta, gamma, delta = self._ready[key]
-        return gamma * (self.base(alpha * x + beta) + delta)
+        return self._ready[key]
 
     def select(self, members: Tensor) -> MemberActivation:
         """That of these members alone, by index."""

@@ -32,7 +32,9 @@ SMALLEST = 4096
 """Elements from which on a tensor takes the compiled route: below, a formula costs little and needs no compiling."""
 
 SWITCH = "EDGEWISE_KERNELS"
-"""The environment variable that turns the compiled route off when it is 0."""
+"""The environment variable that turns the compiled route off when it is 0 as edgewise is imported."""
+
+ACTIVE = os.environ.get(SWITCH) != "0"
 
 _DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
 _compiling = threading.Lock()
@@ -60,9 +62,19 @@ def gradient(activation: Activation, x: Tensor, grad: Tensor) -> Tensor | None:
     return None if kernel is None else kernel(x, grad)
 
 
+def kernel(activation: Activation, role: Role, dtype: torch.dtype, device: str) -> Kernel | None:
+    """The kernel for plain tensors of whatever size on a device of that type; None where the formula is to run.
+
+    For a caller with many tensors, whose sizes are not to decide what the numbers in them become.
+    """
+    if dtype not in _DTYPES or device not in ("cpu", "cuda") or os.environ.get(SWITCH) == "0":
+        return None
+    return _kernel(activation, role, dtype, device)
+
+
 def status() -> tuple[bool, str]:
     """Whether activations are compiled on this CPU, and by what, or why not."""
-    if os.environ.get(SWITCH) == "0":
+    if not ACTIVE:
         return False, f"switched off by {SWITCH}=0"
     return llvm.available()
 
@@ -82,13 +94,13 @@ def _plain(x: Tensor) -> bool:
 
 def _eligible(x: Tensor) -> bool:
     return (
-        torch._C._get_tracing_state() is None  # first: while it traces, even a number of elements is a tensor
+        ACTIVE
+        and torch._C._get_tracing_state() is None  # first: while it traces, even a number of elements is a tensor
         and x.numel() >= SMALLEST
         and x.dtype in _DTYPES
         and x.device.type in ("cpu", "cuda")
         and torch._C._len_torch_dispatch_stack() == 0
         and _plain(x)
-        and os.environ.get(SWITCH) != "0"
     )
 
 
@@ -97,9 +109,8 @@ def _kernel(activation: Activation, role: Role, dtype: torch.dtype, device: str)
         return _compiled(activation, role, dtype, device)
 
 
-@lru_cache(maxsize=512)
-def _compiled(activation: Activation, role: Role, dtype: torch.dtype, device: str) -> Kernel | None:
-    """The kernel, or None where there is none to be had."""
+def fresh(activation: Activation, role: Role, dtype: torch.dtype, device: str) -> Kernel | None:
+    """The kernel, compiled now, or None where there is none to be had."""
     compute = torch.float64 if dtype == torch.float64 else torch.float32
     try:
         program = recorded(activation, role, compute)
@@ -107,6 +118,9 @@ def _compiled(activation: Activation, role: Role, dtype: torch.dtype, device: st
         return kernel if _agrees(kernel, activation, role, dtype, device) else None
     except (NotRecordable, llvm.NotCompilable, cuda.NotCompilable):
         return None
+
+
+_compiled = lru_cache(maxsize=512)(fresh)
 
 
 def recorded(activation: Activation, role: Role, dtype: torch.dtype) -> Program:
