@@ -56,7 +56,7 @@ class Doctor:
 
 def doctor(*, compile_test: bool = False) -> Doctor:
     """Examines this machine; `compile_test` also runs `torch.compile` on one activation, which can take a minute."""
-    checks = [*_versions(), *_processor(), *_compiler(compile_test), *_accelerators(), *_data()]
+    checks = [*_versions(), *_processor(), *_compiler(compile_test), *_kernels(), *_accelerators(), *_data()]
     return Doctor(tuple(checks))
 
 
@@ -137,6 +137,31 @@ def _try_compile() -> Check:
         advice = "Python headers or a working C++ tool chain may be missing; everything but torch.compile works"
         return Check("compiler", "torch.compile", "note", f"fails: {type(error).__name__}", advice)
     return Check("compiler", "torch.compile", "ok", f"works, {time.perf_counter() - start:.1f} s, difference {gap:.1g}")
+
+
+def _kernels() -> list[Check]:
+    """Whether activations of larger tensors run compiled, and what their first use costs."""
+    import time
+
+    import torch
+
+    from edgewise.activations import activation
+    from edgewise.activations.kernels import choice
+
+    active, how = choice.status()
+    if not active:
+        advice = "activations run as plain formulas, with the same results; "
+        advice += (
+            f"unset {choice.SWITCH}" if choice.SWITCH in how else "pip install llvmlite makes them as fast as torch's"
+        )
+        return [Check("compiler", "activation kernels", "note", how, advice)]
+    start = time.perf_counter()
+    kernel = choice.fresh(activation("mrepu(p=2)"), "value", torch.float32, "cpu")
+    seconds = time.perf_counter() - start
+    if kernel is None:
+        return [Check("compiler", "activation kernels", "note", how, "a kernel failed its check: plain formulas run")]
+    found = f"{how}; first use of an activation {1e3 * seconds:.0f} ms a kernel"
+    return [Check("compiler", "activation kernels", "ok", found)]
 
 
 def _accelerators() -> list[Check]:

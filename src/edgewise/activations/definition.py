@@ -228,15 +228,16 @@ class Activation:
             raise DomainError(f"derivative order {order!r} given, expected an integer >= 0; try order=1")
         return differentiable.evaluate(self, x, order)
 
-    def module(self, *, trainable: bool | Collection[str] | None = None) -> nn.Module:
+    def module(self, *, trainable: bool | Collection[str] | None = None, num_parameters: int = 1) -> nn.Module:
         """This activation as an ``nn.Module``.
 
         trainable: which parameters are learned; None takes the family's own choice (prelu learns its slope, swish does
-        not learn beta), True all of them, False none, or a collection of names.
+        not learn beta), True all of them, False none, or a collection of names. num_parameters: how many values of each
+        learned one, 1 or the number of channels. Raises SpecError for several where nothing is learned.
         """
         from edgewise.activations.modules import module_of
 
-        return module_of(self, trainable=trainable)
+        return module_of(self, trainable=trainable, num_parameters=num_parameters)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Activation):

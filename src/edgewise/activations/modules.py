@@ -141,16 +141,17 @@ class Elementwise(nn.Module):
         return ", ".join(shown)
 
 
-def module_of(given: Activation, *, trainable: Trainable = None) -> Elementwise:
+def module_of(given: Activation, *, trainable: Trainable = None, num_parameters: int = 1) -> Elementwise:
     """`given` as a module: of its own class in `edgewise.nn` when it is registered, else an `Elementwise`."""
     import edgewise.nn  # noqa: F401  (its import defines the classes)
 
     cls = Elementwise._of.get(given.name) if is_registered(given.definition) else None
-    if cls is None:
-        return Elementwise(given, trainable=trainable)
+    if cls is None or (num_parameters != 1 and not _learned(given, trainable)):  # the latter says what is wrong
+        return Elementwise(given, trainable=trainable, num_parameters=num_parameters)
     if not given.parameters:
         return cls()
-    return cls(**given.parameters, trainable=trainable)
+    several: dict[str, Any] = {} if num_parameters == 1 else {"num_parameters": num_parameters}
+    return cls(**given.parameters, trainable=trainable, **several)
 
 
 def _learned(initial: Activation, trainable: Trainable) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from edgewise.activations.elementary import (
     Value,
     constant,
     distance,
+    horner,
     keep_nan,
     normal_cdf,
     normal_density,
@@ -117,17 +118,27 @@ EPANECHNIKOV = register(
 # --- Gaussian of standard deviation beta: x Phi(x/beta) + beta phi(x/beta)
 
 _SWITCH = 3.5
-_LEVELS = 48
+_FLATTEN = 6.0
+_STRETCH = 2 * (_SWITCH**2 + _FLATTEN)
+_TAIL = (
+    1.094851079837685, 0.10916483748398198, 0.016255410257063268, 0.0022688062839534826,
+    0.00037495790127683987, 5.6659524924249176e-05, 1.0116266423097625e-05, 1.5327944591219455e-06,
+    3.0351217811196135e-07, 4.1588309832707275e-08, 1.0328537656938145e-08, 9.207373573235516e-10,
+    4.420504521608345e-10, -1.4188863920357629e-11, 2.959548572194792e-11, -2.8308085004223137e-12,
+    1.7193233938061119e-12, -1.9925916694998736e-12, 8.245331518859414e-13,
+)  # fmt: skip
+"""(phi(w) - w Phi(-w)) (w**2 + 6) / phi(w) for w >= 3.5 in powers of 36.5/(w**2 + 6) - 1; relative error 2e-18.
+
+Interpolated at Chebyshev nodes by mpmath with 60 digits.
+"""
 
 
 def _gaussian_overhang(w: Tensor) -> Tensor:
-    """phi(w) - w Phi(-w) for w >= 0; far out from Laplace's continued fraction, where the difference cancels."""
+    """phi(w) - w Phi(-w) for w >= 0; far out, where the difference cancels, as phi(w) times a polynomial."""
     near = w.clamp_max(_SWITCH)
     far = w.clamp(_SWITCH, DECAYED)
-    c = torch.zeros_like(far)
-    for level in range(_LEVELS, 0, -1):
-        c = level / (far + c)
-    tail = normal_density(far) * (c / (far + c))
+    s = 1 / (far * far + _FLATTEN)
+    tail = normal_density(far) * (s * horner(_STRETCH * s - 1, _TAIL))
     return torch.where(w > _SWITCH, tail, normal_density(near) - near * normal_cdf(-near))
 
 

@@ -187,8 +187,8 @@ class _Text:
         lines = []
         for i, step in enumerate(self.program.steps):
             name = f"%v{tag}{i}"
-            if step.operation == "two_to":
-                lines += self._power_of_two(name, self._operand(step.operands[0], names))
+            if step.operation == "scale":
+                lines += self._scaled(name, *[self._operand(o, names) for o in step.operands])
             else:
                 lines.append(f"  {name} = {self._instruction(step.operation, step.operands, names)}")
             names.append(name)
@@ -220,15 +220,31 @@ class _Text:
             return self._call(f"llvm.{_INTRINSICS[operation]}.v{self.lanes}{short}", given)
         return self._library_call(operation, given)
 
-    def _power_of_two(self, name: str, exponent: str) -> list[str]:
-        """2**exponent in float32, put together from its bits; anything where the exponent is nan."""
+    def _scaled(self, name: str, number: str, exponent: str) -> list[str]:
+        """number * 2**exponent in float32, the number near 1 or nan, abs(exponent) <= 150."""
+        if self.libraries.bits == 512:  # one instruction of AVX-512
+            intrinsic = f"llvm.x86.avx512.mask.scalef.ps.{self.libraries.bits}"
+            kinds = f"{self.vector}, {self.vector}, {self.vector}, i16, i32"
+            self._declare(intrinsic, f"declare {self.vector} @{{name}}({kinds})")
+            given = f"{self.vector} {number}, {self.vector} {exponent}, {self.vector} {number}, i16 -1, i32 4"
+            return [f"  {name} = call {self.vector} @{intrinsic}({given})"]
         wide = f"<{self.lanes} x i32>"
-        return [
+        lines = [
             f"  {name}i = fptosi {self.vector} {exponent} to {wide}",
             f"  {name}f = freeze {wide} {name}i",
-            f"  {name}e = add {wide} {name}f, {self._integer(127)}",
-            f"  {name}s = shl {wide} {name}e, {self._integer(23)}",
-            f"  {name} = bitcast {wide} {name}s to {self.vector}",
+            f"  {name}l = ashr {wide} {name}f, {self._integer(1)}",  # in two halves, so that neither power overflows
+            f"  {name}r = sub {wide} {name}f, {name}l",
+        ]
+        for half in ("l", "r"):
+            lines += [
+                f"  {name}{half}e = add {wide} {name}{half}, {self._integer(127)}",
+                f"  {name}{half}s = shl {wide} {name}{half}e, {self._integer(23)}",
+                f"  {name}{half}p = bitcast {wide} {name}{half}s to {self.vector}",
+            ]
+        return [
+            *lines,
+            f"  {name}o = fmul {self.vector} {number}, {name}lp",
+            f"  {name} = fmul {self.vector} {name}o, {name}rp",
         ]
 
     def _is_condition(self, operand: Operand) -> bool:

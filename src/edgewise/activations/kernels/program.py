@@ -24,10 +24,10 @@ COMPARISONS = ("lt", "le", "gt", "ge", "eq", "ne")
 
 OPERATIONS = (
     "add", "sub", "mul", "div", "neg", "abs", "sqrt", "floor", "round", "pow", "select", "number", "and", "or", "not",
-    "fma", "two_to", *COMPARISONS, *FUNCTIONS,
+    "fma", "scale", *COMPARISONS, *FUNCTIONS,
 )  # fmt: skip
 """``select(condition, a, b)``, ``number(condition)`` 0 or 1; comparisons are false at nan; round goes to even.
-``fma(a, b, c)`` is a*b + c rounded once, ``two_to(n)`` 2**n of a whole n in [-126, 127]: for `single` alone."""
+``fma(a, b, c)`` is a*b + c rounded once, ``scale(a, n)`` a * 2**n for a whole n: for `single` alone."""
 
 CONDITIONS = (*COMPARISONS, "and", "or", "not")
 """The operations whose result is a condition, not a number."""

@@ -49,8 +49,7 @@ def _exp(book: Book, x: Operand) -> Operand:
     n = book("round", book("mul", x, _LOG2_E))
     r = book("fma", n, -_LN2_LOW, book("fma", n, -_LN2_HIGH, x))
     p = book("fma", r, book("fma", r, _polynomial(book, r, _EXP), 1.0), 1.0)
-    half = book("floor", book("mul", n, 0.5))  # in two halves, so that neither power overflows
-    return book("mul", book("mul", p, book("two_to", half)), book("two_to", book("sub", n, half)))
+    return book("scale", p, n)
 
 
 def _tanh(book: Book, x: Operand) -> Operand:

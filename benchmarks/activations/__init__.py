@@ -1,0 +1,1 @@
+"""How fast activations are beside torch's built-in ones: see `__main__`."""
