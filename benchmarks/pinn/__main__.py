@@ -18,7 +18,7 @@ from benchmarks.pinn.cases import cases
 @click.option("--out", type=click.Path(path_type=Path), help="The JSON file of results.")
 @click.option("--quick", is_flag=True, help="8x20 at 1000 points in few rounds.")
 @click.option("--threads", type=int, multiple=True, help="May be repeated.  [default: 1 and 2; quick: 1]")
-@click.option("--rounds", type=int, default=None, help="Turns of each contender.  [default: 11; quick: 5]")
+@click.option("--rounds", type=int, default=None, help="Turns of each contender.  [default: 7; quick: 5]")
 @click.option("--compile", "compiled", is_flag=True, help="Our pass compiled by torch.compile too; needs a compiler.")
 @click.option("--processor-time", is_flag=True, help="For a busy machine: count this process's time, on one thread.")
 @click.pass_context
@@ -36,7 +36,7 @@ def main(
         raise click.UsageError("say where the results go: --out FILE")
     counts = (1,) if processor_time else threads or ((1,) if quick else (1, 2))
     clock = "process_time" if processor_time else "perf_counter"
-    results = _measured(cases(quick=quick, threads=counts), rounds or (5 if quick else 11), clock, compiled)
+    results = _measured(cases(quick=quick, threads=counts), rounds or (5 if quick else 7), clock, compiled)
     out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf8")
     _show(results)
 

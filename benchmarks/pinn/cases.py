@@ -45,7 +45,7 @@ def cases(*, quick: bool, threads: tuple[int, ...]) -> list[Case]:
         "burgers": few if quick else (1000, 10_000),
         "burgers step": few if quick else (1000, 10_000),
         "u_xxxx": few if quick else (1000, 4000),
-        "biharmonic": few if quick else (1000, 4000),
+        "biharmonic": few,
     }
     return [
         Case(operator, depth, width, points, dtype, count)

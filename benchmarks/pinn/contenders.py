@@ -9,6 +9,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+import edgewise as ew
 from benchmarks.pinn.cases import Case
 from edgewise.pinn.jets import derivatives, layers_of
 from edgewise.pinn.multi_index import Combination, combination
@@ -17,6 +18,7 @@ NU = 0.01 / math.pi
 Route = Callable[[], Tensor]
 """Computes the loss and its gradient by all weights; returns the loss."""
 
+TANH = ew.activation("tanh")
 BIHARMONIC = combination({(0, 0, 0, 0): 1.0, (0, 0, 1, 1): 2.0, (1, 1, 1, 1): 1.0})
 PRINCIPAL = combination({(1,): 1.0, (0, 0): -NU})
 
@@ -58,29 +60,29 @@ def routes(case: Case, compiled: bool) -> dict[str, Route]:
     layers = tuple(t.detach().clone().requires_grad_() for t in layers_of(net))
     at = x.clone().requires_grad_()
     found = {
-        "edgewise": with_gradient(lambda: _ours(case, layers, x), layers),
-        "nested autograd": with_gradient(lambda: _nested(case, net, at), weights),
-        "torch.func": with_gradient(lambda: _functional(case, net, x), weights),
+        "edgewise": with_gradient(lambda: our_residual(case, layers, x), layers),
+        "nested autograd": with_gradient(lambda: nested_residual(case, net, at), weights),
+        "torch.func": with_gradient(lambda: functional_residual(case, net, x), weights),
     }
     if case.operator == "burgers":
         found["DeepXDE"] = with_gradient(_deepxde(case, net, x), weights)
     if compiled:
-        traced = torch.compile(lambda given: _ours(case, given, x), fullgraph=True)
+        traced = torch.compile(lambda given: our_residual(case, given, x), fullgraph=True)
         found["edgewise, compiled"] = with_gradient(lambda: traced(layers), layers)
     return found
 
 
-def _ours(case: Case, layers: tuple[Tensor, ...], x: Tensor) -> Tensor:
+def our_residual(case: Case, layers: tuple[Tensor, ...], x: Tensor) -> Tensor:
     if case.operator == "burgers":
         wanted: list[tuple[int, ...] | Combination] = [(), (0,), PRINCIPAL]
-        u = derivatives("tanh", layers, x, wanted)
+        u = derivatives(TANH, layers, x, wanted)
         return u[PRINCIPAL] + u[()] * u[0,]
     if case.operator == "biharmonic":
-        return derivatives("tanh", layers, x, [BIHARMONIC])[BIHARMONIC]
-    return derivatives("tanh", layers, x, [(0, 0, 0, 0)])[0, 0, 0, 0]
+        return derivatives(TANH, layers, x, [BIHARMONIC])[BIHARMONIC]
+    return derivatives(TANH, layers, x, [(0, 0, 0, 0)])[0, 0, 0, 0]
 
 
-def _nested(case: Case, net: nn.Module, x: Tensor) -> Tensor:
+def nested_residual(case: Case, net: nn.Module, x: Tensor) -> Tensor:
     """One gradient an order, of all coordinates at once: the fewest that reverse mode needs."""
 
     def gradient(u: Tensor) -> tuple[Tensor, Tensor]:
@@ -103,7 +105,7 @@ def _laplacian(u: Tensor, gradient: Callable[[Tensor], tuple[Tensor, Tensor]]) -
     return gradient(by_x)[0] + gradient(by_y)[1]
 
 
-def _functional(case: Case, net: nn.Module, x: Tensor) -> Tensor:
+def functional_residual(case: Case, net: nn.Module, x: Tensor) -> Tensor:
     """Forward mode within forward mode, all points at once."""
     along = [torch.zeros_like(x).index_fill_(1, torch.tensor(i), 1.0) for i in (0, 1)]
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.pinn.cases import Case
-from benchmarks.pinn.contenders import NU, PRINCIPAL, Route, network
+from benchmarks.pinn.contenders import NU, PRINCIPAL, TANH, Route, network
 from edgewise.pinn.jets import derivatives, layers_of
 
 BOUNDARY, INITIAL = 80, 160
@@ -74,8 +74,8 @@ def steps(case: Case) -> dict[str, Route]:
     optimiser = torch.optim.Adam(layers, lr=1e-3)
 
     def our_loss() -> Tensor:
-        u = derivatives("tanh", layers, inside, [(), (0,), PRINCIPAL])
-        missed = (derivatives("tanh", layers, conditions, [()])[()][0] - target).square()
+        u = derivatives(TANH, layers, inside, [(), (0,), PRINCIPAL])
+        missed = (derivatives(TANH, layers, conditions, [()])[()][0] - target).square()
         return (u[PRINCIPAL] + u[()] * u[0,]).square().mean() + missed[:first].mean() + missed[first:].mean()
 
     def our_step() -> Tensor:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from edgewise.activations import Activation
+from edgewise.activations.registry import is_registered
 from edgewise.pinn.algebra import Algebra
 from edgewise.pinn.composition import powers
 from edgewise.pinn.series import taylor
@@ -74,7 +75,7 @@ class Scratch:
 
 def unit(sigma: Activation, algebra: Algebra, like: Tensor) -> Unit:
     """The activation on series of this algebra in the precision of `like`, the cheapest there is."""
-    if sigma.definition.made_from is None and sigma.name in ("tanh", "sigmoid"):
+    if sigma.name in ("tanh", "sigmoid") and is_registered(sigma.definition):
         return Saturating(sigma, algebra, like)
     return General(sigma, algebra)
 

@@ -1,12 +1,13 @@
 """Derivatives of networks with respect to their inputs: truncated Taylor series carried forward, layer by layer.
 
-All coefficients that are needed travel together: a linear layer is one matrix product over them, an activation composes
-its own Taylor series with theirs (Faà di Bruno), from the closed forms of sigma', sigma'', ....
+All parts of the series that are needed travel together: a linear layer is one matrix product over them, an activation
+composes its own Taylor series with theirs (Faà di Bruno). Which parts are needed is found in `algebra`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
 from typing import TypeVar
 
@@ -22,6 +23,7 @@ from edgewise.pinn.multi_index import Wanted, exponents, terms
 from edgewise.pinn.nested import nested_derivatives
 from edgewise.pinn.propagation import propagated
 from edgewise.train.ensemble import Elementwise, forward_layers
+from edgewise.train.member_activation import MemberActivation
 
 W = TypeVar("W", bound=Wanted)
 
@@ -31,7 +33,8 @@ def derivatives(
 ) -> dict[W, Tensor]:
     """Derivatives of networks with respect to their inputs, differentiable with respect to `layers`.
 
-    activation: an `Activation` or a spec; any other elementwise function of torch is differentiated by autograd.
+    activation: an `Activation` or a spec, or the `MemberActivation` of an ensemble; any other elementwise function of
+        torch is differentiated by autograd.
     layers: the tensors of `Parameters.layers`, or `layers_of` a model: weights [member, fan-in, unit] input to output,
         then biases [member, 1, unit].
     x: [example, coordinate], fed to all members, or [member, example, coordinate].
@@ -40,6 +43,8 @@ def derivatives(
     Raises DomainError for shapes that do not fit and for what is no derivative.
     """
     series = _checked_input(layers, x)
+    if isinstance(activation, MemberActivation):
+        layers, activation = _folded(activation, layers), activation.base
     sigma = _known(activation)
     if sigma is None:
         assert not isinstance(activation, str)
@@ -69,9 +74,27 @@ def _by_autograd(activation: Elementwise, layers: Sequence[Tensor], x: Tensor, w
 
 def _known(activation: Elementwise | str) -> Activation | None:
     """The activation whose derivatives are known, if it is one."""
-    if isinstance(activation, str | Activation):
-        return as_activation(activation)
-    return same_as(activation)
+    if isinstance(activation, Activation):
+        return activation
+    return _named(activation) if isinstance(activation, str) else same_as(activation)
+
+
+@lru_cache(maxsize=64)
+def _named(spec: str) -> Activation:
+    return as_activation(spec)
+
+
+def _folded(activation: MemberActivation, layers: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """The layers that do with the base activation what `layers` do with its shifted and scaled form."""
+    alpha, beta, gamma, delta = activation.columns(layers[0])
+    depth = len(layers) // 2
+    weights, biases = list(layers[:depth]), list(layers[depth:])
+    for i in range(1, depth):
+        weights[i] = gamma * weights[i]
+        biases[i] = biases[i] + delta * weights[i].sum(-2, keepdim=True)
+    for i in range(depth - 1):
+        weights[i], biases[i] = alpha * weights[i], alpha * biases[i] + beta
+    return (*weights, *biases)
 
 
 def _checked_input(layers: Sequence[Tensor], x: Tensor) -> Tensor:

@@ -123,6 +123,8 @@ class _Propagation(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         x, *layers = ctx.saved_tensors
+        if all(g is None for g in gradients):
+            return (None,) * (3 + len(layers))
         if torch.is_grad_enabled():
             return None, None, *_differentiable(ctx, gradients, x, layers)
         work = _Work(ctx.sigma, ctx.algebra, x, layers)

@@ -17,6 +17,7 @@ from torch import Tensor
 from edgewise.activations import Activation
 from edgewise.activations.elementary import DECAYED
 from edgewise.activations.formula.evaluate import Program
+from edgewise.activations.registry import is_registered
 from edgewise.activations.searched import _CROSSING
 from edgewise.activations.smooth_rectifiers import _SELU_ALPHA, _SELU_SCALE
 from edgewise.activations.smoothed import GAUSSIAN_KERNEL
@@ -27,7 +28,7 @@ Coefficients = list[Tensor | None]
 
 def taylor(sigma: Activation, z: Tensor, order: int) -> Coefficients:
     """The Taylor coefficients of sigma at z up to that order."""
-    recurrence = RECURRENCES.get(sigma.name) if sigma.definition.made_from is None else None
+    recurrence = RECURRENCES.get(sigma.name) if is_registered(sigma.definition) else None
     if recurrence is not None:
         return [*recurrence(z, order, **sigma.parameters)]
     form = sigma.definition.derivatives[0]
@@ -36,7 +37,7 @@ def taylor(sigma: Activation, z: Tensor, order: int) -> Coefficients:
         return [sigma(z), *(t / math.factorial(k) for k, t in enumerate(through) if k)]
     degree = _degree(sigma)
     return [
-        None if k > max(degree, 0) else sigma(z) if k == 0 else sigma.derivative(z, k) / math.factorial(k)
+        None if k > degree else sigma(z) if k == 0 else sigma.derivative(z, k) / math.factorial(k)
         for k in range(order + 1)
     ]
 
@@ -46,7 +47,7 @@ def _degree(sigma: Activation) -> float:
     terms = [t for piece in sigma.pieces or () for t in piece.terms]
     if sigma.pieces is None or any(t.frequency for t in terms):
         return math.inf
-    return max((t.power for t in terms), default=0)
+    return max([0, *(t.power for t in terms)])
 
 
 # --- arithmetic of series: lists of coefficients, all of one length unless an order is given
