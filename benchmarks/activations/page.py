@@ -23,8 +23,8 @@ work. One tensor is saved.
 
 Where llvmlite is missing, under `torch.func`, `torch.compile`, tracing and export, for second derivatives, for learned
 parameters and for functions of your own the formula runs as it is. Both ways agree to rounding: piecewise polynomials
-to the last bit, the others within 64 units in the last place of the value and of what rounding x does to it (most within
-2). No kernel is used before it has been compared with its formula. `EDGEWISE_KERNELS=0` turns the compiled route
+to the last bit, the others within 64 units in the last place of the value and of what rounding x does to it (most
+within 2). No kernel is used before it has been compared with its formula. `EDGEWISE_KERNELS=0` turns the compiled route
 off; `edgewise doctor` says which one is active. On a GPU the same programs go through torch's run-time compiler
 (`torch.cuda.jiterator`); their text is tested as C++, but no GPU has run them yet."""
 
