@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 @click.option("--only", multiple=True, metavar="PART", help="Only this part of the study; may be given several times.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of all random numbers.")
 @click.option("--device", default="cpu", show_default=True, help="Where networks are measured and trained.")
+@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Parts that run side by side.")
 @click.option("--fresh", is_flag=True, help="Run parts again that were finished before.")
 @click.option(
     "--from",
@@ -50,6 +51,7 @@ def reproduce(
     only: tuple[str, ...],
     seed: int,
     device: str,
+    jobs: int,
     fresh: bool,
     stored: Path | None,
     quiet: bool,
@@ -74,17 +76,25 @@ def reproduce(
         _list([find_study(name) for name in studies()], as_json)
         return 0
     found = [find_study(name) for name in dict.fromkeys(names)]
-    results = [_run(study, scale, out, only, seed, device, fresh, quiet) for study in found]
+    results = [_run(study, scale, out, only, seed, device, jobs, fresh, quiet) for study in found]
     _tell(results, [out / f"{study.name}.html" for study in found], as_json)
     return 70 if any(result.failed for result in results) else 0
 
 
 def _run(
-    study: Study, scale: str, out: Path, only: tuple[str, ...], seed: int, device: str, fresh: bool, quiet: bool
+    study: Study,
+    scale: str,
+    out: Path,
+    only: tuple[str, ...],
+    seed: int,
+    device: str,
+    jobs: int,
+    fresh: bool,
+    quiet: bool,
 ) -> StudyResult:
     from edgewise.report.progress import listener
     from edgewise.report.study_page import Album, write_study
-    from edgewise.studies.study import reproduce as run
+    from edgewise.studies.reproduction import reproduce as run
 
     album = Album(out / "figures" / study.name)
 
@@ -102,6 +112,7 @@ def _run(
             only=only,
             seed=seed,
             device=device,
+            jobs=jobs,
             fresh=fresh,
             watcher=tell,
             on_part=keep,

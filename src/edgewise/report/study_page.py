@@ -141,7 +141,7 @@ def _check(check: Check) -> dict[str, Any]:
         "interval": _range(found.low, found.high) if found.n else "computed",
         "region": _range(*check.region),
         "n": found.n or "–",
-        "method": found.method + (f", {100 * found.level:g} %" if found.n else ""),
+        "method": found.method + (f", {100 * found.level:.4g} %" if found.n else ""),
         "level": LEVEL[check.verdict],
         "badge": MARK[check.verdict],
     }
@@ -196,7 +196,9 @@ def _origin(p: Provenance) -> str:
 
 
 def _sentence(text: str) -> str:
-    return text if text.endswith(".") else f"{text}."
+    """With a full stop, and a capital where it begins with a word and not with a symbol."""
+    text = text if text.endswith(".") else f"{text}."
+    return text[0].upper() + text[1:] if re.match(r"[a-z]+\b[ ,]", text) else text
 
 
 def mathematics(text: str) -> Markup:

@@ -2,8 +2,9 @@
 
 from edgewise.studies.claim import Check, Claim
 from edgewise.studies.registry import find_study, studies
+from edgewise.studies.reproduction import reproduce
 from edgewise.studies.result import StudyResult
-from edgewise.studies.study import Context, Part, Study, reproduce
+from edgewise.studies.study import Context, Part, Study
 from edgewise.studies.trainability import Run, Trainability, trainability
 
 __all__ = [

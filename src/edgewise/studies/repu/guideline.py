@@ -44,7 +44,7 @@ class Settings:
     deep: int = 50
     grid: int = 72
     points: tuple[tuple[float, float], ...] = (
-        (0.5, 0.0), (0.9, 0.0), (1.0, 0.0), (1.15, 0.0), (1.5, 0.0), (0.7, 5e-4), (1.0, 6e-3), (1.8, 0.012),
+        (0.5, 0.0), (0.9, 0.0), (1.0, 0.0), (1.15, 0.0), (1.5, 0.0), (0.7, 5e-4), (1.0, 2e-3), (1.3, 4e-3),
     )  # fmt: skip
 
 
@@ -94,11 +94,11 @@ def _first_kernel(s: Settings) -> float:
 
 
 def _diagram(s: Settings) -> dict[str, Any]:
-    c_w = torch.linspace(0.0, 2.2, s.grid + 1, dtype=torch.float64)[1:]
-    c_b = torch.linspace(0.0, 0.018, s.grid, dtype=torch.float64)
+    c_w = torch.linspace(0.0, 1.6, s.grid + 1, dtype=torch.float64)[1:]
+    c_b = torch.linspace(0.0, 0.006, s.grid, dtype=torch.float64)
     found = phase_diagram(activation(SPEC), c_w=c_w, c_b=c_b, depth=s.depth, k0=_first_kernel(s))
     line = found.line
-    shown = (line.c_w <= 3.3) & (line.c_b <= 0.027)
+    shown = (line.c_w <= 2.4) & (line.c_b <= 0.009)
     return {
         "depth": s.depth,
         "k0": found.k0,

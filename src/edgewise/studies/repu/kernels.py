@@ -13,7 +13,7 @@ the law; the mean over networks does not: it is the largest network's.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from edgewise.activations import Activation, activation
+from edgewise.measure.wording import number
 from edgewise.studies import evidence
 from edgewise.studies.claim import Check, Claim
 from edgewise.studies.repu.networks import empirical_kernels, exact_kernels
@@ -201,10 +202,10 @@ def _double_exponential(s: Settings, panels: list[dict[str, Any]]) -> Claim:
         start = evidence.median(fixed.start)
         predicted = float(np.median(law.start))
         checks += [
-            Check(f"C_W = {c_w:.4g}, x0 fixed: log|log(K/K_c)| grows by log {P} a layer (base of the power)", base,
+            Check(f"C_W = {c_w:.4g}, x0 fixed: log|log(K/K_c)| grows by log {P} a layer (power per layer)", base,
                   (0.95 * P, 1.05 * P)),
             Check(f"C_W = {c_w:.4g}, weights fixed: the same over random data", base_data, (0.95 * P, 1.05 * P)),
-            Check(f"C_W = {c_w:.4g}: median start log(K_1/K_c) is the {predicted:+.3f} of the law at width {s.width}",
+            Check(f"C_W = {c_w:.4g}: median start log(K_1/K_c) is {number(predicted)}, the law at width {s.width}",
                   start, (predicted - 0.15, predicted + 0.15)),
         ]  # fmt: skip
         final = [line[-1] for line in panel["fixed"].tolist()]
@@ -267,7 +268,6 @@ def _keeps_scale(s: Settings, panels: list[dict[str, Any]]) -> Claim:
     by_network = (at_one["random"][:, layer - 1] / at_one["random"][:, 0]).median(dim=1).values.log2()
     kept = evidence.median(ratio.tolist())
     kept_data = evidence.mean(by_network.tolist())
-    doubled = evidence.median([_first_beyond(line, 2.0 * k0) for line in at_one["fixed"].tolist()])
     rows = [
         {
             "c_w": panel["c_w"],
@@ -292,12 +292,11 @@ def _keeps_scale(s: Settings, panels: list[dict[str, Any]]) -> Claim:
         measured=(
             f"from K₁ = {k0:g} (a first layer with C_W = {at_one['first_c_w']:g} of its own) the median of "
             f"{s.networks} networks of width {s.width} has K/K₁ = {kept.estimate:.2f} at layer {layer} (99 % interval "
-            f"{kept.low:.2f} to {kept.high:.2f}); it has doubled after {doubled.estimate:.0f} layers "
-            f"({doubled.low:.0f} to {doubled.high:.0f}), theory {horizon:.0f}"
+            f"{kept.low:.2f} to {kept.high:.2f}), theory {at_one['theory'][layer - 1] / k0:.2f}"
         ),
         n=s.networks,
         settings={"n0": 2, "x0": X0[0], "random_data": "x ~ N(0, 1/2) in both coordinates", "first_c_w": 2.0 * k0},
-        numbers={"horizon": horizon, "rows": rows, "doubled": doubled.to_dict()},
+        numbers={"horizon": horizon, "rows": rows},
         figures=("kernels.mrepu",),
         data={"panels": [_drawn(panel) for panel in panels], "horizon": horizon},
         remarks=(
@@ -314,7 +313,7 @@ def _explodes(s: Settings, panel: dict[str, Any]) -> Claim:
     share = evidence.proportion(lost, s.networks)
     law = float(torch.quantile(torch.log10(panel["law"][:, 3]), 0.5))
     median = evidence.median(torch.log10(fourth).tolist())
-    shown = " → ".join(f"{k:.3g}" for k in panel["theory"][:4])
+    shown = " → ".join(number(k, 2) for k in panel["theory"][:4])
     return Claim(
         key="mrepu-explodes-from-x0",
         title="MRePU(2) at x₀ = (1, 0) and C_W = 1 in every layer explodes within three layers",
@@ -345,11 +344,6 @@ def _explodes(s: Settings, panel: dict[str, Any]) -> Claim:
         data={"panels": [_drawn(panel)]},
         remarks=("Constancy needs a first layer with a scale of its own; the other figures state theirs.",),
     )  # fmt: skip
-
-
-def _first_beyond(line: Sequence[float], bound: float) -> float:
-    """How many layers, from the first, until K is above `bound` for the first time; inf where it never is."""
-    return next((float(i) for i, k in enumerate(line) if k > bound), math.inf)
 
 
 def _drawn(panel: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 Data = Mapping[str, Any]
 
 _CEILING = 30.0
+_PLURAL = {"stays": "stay", "explodes": "explode", "vanishes": "vanish"}
 _MARKER = {"stays": "o", "explodes": "^", "vanishes": "v"}
 
 
@@ -23,6 +24,7 @@ _MARKER = {"stays": "o", "explodes": "^", "vanishes": "v"}
 def phase_points_figure(data: Data) -> Figure:
     """The diagram at infinite width; a mark a point where random networks were tried, by what most of them do."""
     figure = phase_figure(data["diagram"])
+    figure.set_layout_engine("constrained")  # the legend below has more rows than the one it was laid out for
     axes = figure.axes[0]
     at = data["diagram"]["guideline"]
     axes.plot(
@@ -34,7 +36,7 @@ def phase_points_figure(data: Data) -> Figure:
         axes.plot(
             [p["c_w"] for p in chosen], [p["c_b"] for p in chosen], marker, color=PAPER, markersize=7.5,
             markeredgecolor=INK, markeredgewidth=1.4, linestyle="none", clip_on=False, zorder=6,
-            label=f"network {fate}",
+            label=f"networks {_PLURAL[fate]}",
         )  # fmt: skip
     old = axes.get_legend()
     handles, labels = axes.get_legend_handles_labels()

@@ -41,7 +41,7 @@ def accuracy_figure(data: Data) -> Figure:
         axes.set_xlabel("test accuracy")
         axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
         axes.grid(False, axis="y")
-    panels[0].set_yticks(range(len(names)), names)
+    panels[0].set_yticks(range(len(names)), [name.replace("C_W", "$C_W$") for name in names])
     panels[0].set_ylim(len(names) - 0.5, -0.5)
     return figure
 
