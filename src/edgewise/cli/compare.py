@@ -77,6 +77,7 @@ def compare(
     """
     if not specs:
         raise click.UsageError("give at least one activation, such as relu gelu")
+    from edgewise.activations import activation
     from edgewise.studies.images.comparing import Interrupted, with_device
     from edgewise.studies.images.comparing import compare as run
     from edgewise.studies.images.networks import parsed
@@ -84,6 +85,8 @@ def compare(
     from edgewise.studies.images.sets import image_set, parts
 
     parsed(options["model"])  # a misspelt name is told before anything is downloaded
+    for spec in specs:
+        activation(spec)
     home = _device(device)
     whole = image_set(data_name, folder=data_dir, progress=not quiet)
     usual = usual_amount(options["model"], whole, home.partition(":")[0], options["optimiser"])

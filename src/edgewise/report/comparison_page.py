@@ -31,7 +31,10 @@ def html(data: Data) -> str:
         reason=f"{data['reason'][:1].upper()}{data['reason'][1:]}.",
         notices=list(_notices(data)),
         head=("activation", "test accuracy", "test loss", "time", "memory", "learning rate", "diverged"),
-        rows=[_row(s) for s in sorted(data["standings"], key=lambda s: -s["accuracy"]["estimate"])],
+        rows=[
+            _row(s, first=s is data["standings"][0])
+            for s in sorted(data["standings"], key=lambda s: -s["accuracy"]["estimate"])
+        ],
         pairs=[_pair(p) for p in data["pairs"]],
         alpha=f"{100 * data['alpha']:g}",
         level_words=f"{100 * (1 - data['alpha']):g}",
@@ -93,15 +96,16 @@ def _notices(data: Data) -> Iterator[str]:
     if data["unfinished"]:
         yield f"Interrupted: {', '.join(data['unfinished'])} not finished, and not in the tables."
     yield from data["data"]["remarks"]
+    yield from (f"{remark}." for remark in data["remarks"])
 
 
-def _row(s: Data) -> dict[str, str]:
+def _row(s: Data, *, first: bool) -> dict[str, str]:
     rate, memory = f"{s['learning_rate']:g}", (s["peak_bytes"] or s["kept_bytes"]) / 1e6
     return {
         "activation": s["activation"],
         "accuracy": f"{_spread(s['accuracy'], 100.0, 2)} %",
         "loss": _spread(s["loss"], 1.0, 3),
-        "time": "1" if s["time"] is None else f"{_spread(s['time'], 1.0, 2)} ×",
+        "time": "1" if first else "–" if s["time"] is None else f"{_spread(s['time'], 1.0, 2)} ×",
         "memory": f"{memory:,.1f} MB" if memory < 100 else f"{memory:,.0f} MB",
         "rate": rate,
         "diverged": f"{s['diverged']} of {s['seeds']}",
@@ -133,16 +137,21 @@ def _pictures(data: Data, specs: str) -> Iterator[dict[str, Any]]:
         if len(data["settings"]["seeds"]) > 1
         else ""
     )
-    drawings = [
-        ("accuracy", "Test accuracy", f"Each dot is a seed, at the end of training.{spread}{cross}",
-         figures.accuracy_figure),
-        ("curves", "The way there", "Thin: every seed; thick: their mean; a curve ends where most seeds have diverged. The loss is that of the batches learnt from, "
-         "augmented where that was asked for; the accuracy that of images set aside from the training set.",
-         figures.curves_figure),
-        ("cost", "What it costs", f"Time: {data['how_timed']}. Memory: what one batch's forward pass holds for the "
-         "backward pass, or an accelerator's peak.", figures.cost_figure),
-    ]  # fmt: skip
-    for name, title, caption, draw in drawings:
+    accuracy = f"Each dot is a seed, at the end of training.{spread}{cross}"
+    curves = (
+        "Thin: every seed; thick: their mean; a curve ends where most seeds have diverged. The loss is that of the "
+        "batches learnt from, augmented where that was asked for; the accuracy that of images set aside from the "
+        "training set."
+    )
+    cost = (
+        f"Time: {data['how_timed']}. Memory: what one batch’s forward pass holds for the backward pass, or an "
+        "accelerator’s peak."
+    )
+    for name, title, caption, draw in (
+        ("accuracy", "Test accuracy", accuracy, figures.accuracy_figure),
+        ("curves", "The way there", curves, figures.curves_figure),
+        ("cost", "What it costs", cost, figures.cost_figure),
+    ):
         alt = f"{title}: {specs}. {data['reason']}."
         yield {"title": title, "caption": caption, "svg": Markup(inline_svg(draw(data), key=name, label=alt))}
 
@@ -169,25 +178,21 @@ def _facts(data: Data) -> Iterator[tuple[str, str]]:
     words = [f"crops of ± {augment['crop']} pixels"] if augment and augment["crop"] else []
     words += ["flips"] if augment and augment["flip"] else []
     words += [f"cutouts of {augment['cutout']} pixels"] if augment and augment["cutout"] else []
+    images = (
+        f"{d['title']}, {d['shape'][1]}×{d['shape'][2]}: {d['train']:,} to learn from, {d['validation']:,} to choose "
+        f"the learning rate on, {d['test']:,} to test; {d['source']}"
+    )
+    optimiser = "SGD with momentum 0.9" if s["optimiser"] == "sgd" else "Adam"
+    rates = ", ".join(f"{rate:g}" for rate in s["learning_rates"])
+    training = (
+        f"{s['epochs']} epochs, batches of {s['batch']}, {optimiser}, learning rate {rates}, reached over the first "
+        "twentieth of the steps, then falling to 0 along half a cosine"
+    )
     yield "network", s["model"]
     yield "initialisation", s["init"]
-    yield (
-        "images",
-        (
-            f"{d['title']}, {d['shape'][1]}×{d['shape'][2]}: {d['train']:,} to learn from, {d['validation']:,} to choose "
-            f"the learning rate on, {d['test']:,} to test; {d['source']}"
-        ),
-    )
+    yield "images", images
     yield "augmentation", ", ".join(words) if words else "none"
-    yield (
-        "training",
-        (
-            f"{s['epochs']} epochs, batches of {s['batch']}, {s['optimiser']}"
-            f"{' with momentum 0.9' if s['optimiser'] == 'sgd' else ''}, learning rate "
-            f"{', '.join(f'{rate:g}' for rate in s['learning_rates'])}, risen to over the first twentieth of the steps, "
-            "then falling to 0 along half a cosine"
-        ),
-    )
+    yield "training", training
     yield "seeds", ", ".join(str(seed) for seed in s["seeds"])
     yield "precision", s["autocast"] or "float32"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -59,7 +60,8 @@ class Trial:
 class Standing:
     """One activation at its best learning rate.
 
-    accuracy, loss: on the test images, the mean over seeds; time: of training, relative to the first activation's.
+    accuracy, loss: on the test images, the mean over seeds; time: of training, relative to the first activation's; None
+    for the first itself and where one of the two never finished.
     seconds: of a run, the median over seeds; diverged: runs that did, of all seeds at this learning rate.
     """
 
@@ -128,6 +130,25 @@ class Comparison:
         told += f"; diverged: {_listed(lost)}" if lost else ""
         return told + (f"; not finished: {_listed(self.unfinished)}" if self.unfinished else "")
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a reader should know before trusting the ranking."""
+        rates = self.settings.learning_rates
+        found = []
+        for s in self.standings:
+            if len(rates) == 1:
+                if s.diverged:
+                    found.append(
+                        f"{s.activation} diverged at the one learning rate tried, {rates[0]:g}; try smaller ones too"
+                    )
+            elif s.learning_rate == min(rates) or s.learning_rate == max(rates):
+                which = "smallest" if s.learning_rate == min(rates) else "largest"
+                found.append(
+                    f"{s.activation} was best at the {which} learning rate tried, {s.learning_rate:g}; one beyond may "
+                    "serve it better"
+                )
+        return tuple(found)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; everything that the page is drawn from."""
         plain: dict[str, Any] = jsonable(
@@ -135,6 +156,7 @@ class Comparison:
                 "settings": self.settings.to_dict(),
                 "data": self.data,
                 "reason": self.reason,
+                "remarks": list(self.remarks),
                 "standings": [s.to_dict() for s in self.standings],
                 "pairs": [p.to_dict() for p in self.pairs],
                 "alpha": ALPHA,
@@ -183,25 +205,32 @@ def _at_best_rate(trials: Sequence[Trial], settings: Settings) -> list[Trial]:
 
 
 def _per_step(trials: Sequence[Trial], settings: Settings) -> list[float]:
-    """Seconds of a training step, by seed, over all learning rates."""
+    """Seconds of a training step, by seed, over all learning rates; nan where all runs diverged."""
     found = []
     for seed in settings.seeds:
-        runs = [t.run for t in trials if t.run.seed == seed]
-        found.append(sum(r.seconds for r in runs) / sum(r.diverged_at or r.steps for r in runs))
+        runs = [t.run for t in trials if t.run.seed == seed and not t.run.diverged]
+        found.append(sum(r.seconds for r in runs) / sum(r.steps for r in runs) if runs else math.nan)
     return found
+
+
+def _ratio(times: Mapping[str, Sequence[float]], name: str, first: str) -> Interval | None:
+    """Of the times of `name` to those of `first`, where both are known; None where there is nothing to compare."""
+    if name == first or name not in times or first not in times:
+        return None
+    both = [(a, b) for a, b in zip(times[name], times[first], strict=True) if a > 0.0 and b > 0.0]
+    return ratio([a for a, _ in both], [b for _, b in both]) if both else None
 
 
 def _standing(name: str, trials: Sequence[Trial], times: Mapping[str, Sequence[float]], first: str) -> Standing:
     runs = [t.run for t in trials]
     level = 1.0 - ALPHA
     losses = [r.test.loss if r.test.loss == r.test.loss else float("inf") for r in runs]
-    timed = name in times and first in times and name != first and all(s > 0.0 for s in (*times[name], *times[first]))
     return Standing(
         activation=name,
         learning_rate=runs[0].learning_rate,
         accuracy=evidence.mean([r.test.accuracy for r in runs], level=level),
         loss=evidence.mean(losses, level=level),
-        time=ratio(times[name], times[first]) if timed else None,
+        time=_ratio(times, name, first),
         seconds=statistics.median(r.seconds for r in runs),
         kept_bytes=runs[0].kept_bytes,
         peak_bytes=max((r.peak_bytes for r in runs if r.peak_bytes is not None), default=None),

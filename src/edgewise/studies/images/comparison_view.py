@@ -31,7 +31,7 @@ def view(comparison: Comparison) -> RenderableType:
     for s in sorted(comparison.standings, key=lambda s: -s.accuracy.estimate):
         standings.add_row(
             s.activation, spread(s.accuracy, 100.0, 2), spread(s.loss, 1.0, 3),
-            "1" if s.time is None else f"{spread(s.time, 1.0, 2)}x", megabytes(s.peak_bytes or s.kept_bytes),
+            "1" if s is comparison.standings[0] else "–" if s.time is None else f"{spread(s.time, 1.0, 2)}x", megabytes(s.peak_bytes or s.kept_bytes),
             f"{s.learning_rate:g}", f"{s.diverged} of {s.seeds}",
         )  # fmt: skip
     parts: list[RenderableType] = [standings]
@@ -43,7 +43,8 @@ def view(comparison: Comparison) -> RenderableType:
             p_value = "–" if math.isnan(p.adjusted) else f"{p.adjusted:.2g}"
             pairs.add_row(f"{p.first} - {p.second}", spread(p.difference, 100.0, 2), p_value, said(p.differ))
         parts += ["", pairs]
-    return Group(*parts, "", Text(f"{comparison.reason[:1].upper()}{comparison.reason[1:]}."))
+    remarks = [Text(f"Note: {remark}.", style="yellow") for remark in comparison.remarks]
+    return Group(*parts, "", Text(f"{comparison.reason[:1].upper()}{comparison.reason[1:]}."), *remarks)
 
 
 def said(differ: bool | None) -> str:

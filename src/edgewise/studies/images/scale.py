@@ -20,12 +20,12 @@ class Amount:
 
 
 _ON_A_CPU = {
-    "mlp": Amount(10_000, None, 8, 100, (0.0003, 0.001, 0.003)),
-    "cnn": Amount(1_000, 1_000, 5, 50, (0.003,)),
-    "other": Amount(1_000, 1_000, 5, 50, (0.003,)),
+    "mlp": Amount(10_000, None, 5, 100, (0.0001, 0.0003, 0.001, 0.003, 0.01)),
+    "cnn": Amount(1_000, 1_000, 5, 50, (0.001,)),
+    "other": Amount(1_000, 1_000, 5, 50, (0.001,)),
 }
 _ON_AN_ACCELERATOR = {
-    "mlp": Amount(None, None, 20, 100, (0.0003, 0.001, 0.003)),
+    "mlp": Amount(None, None, 20, 100, (0.0001, 0.0003, 0.001, 0.003, 0.01)),
     "cnn": Amount(None, None, 15, 128, (0.001,)),
     "other": Amount(None, None, 15, 128, (0.001,)),
 }
