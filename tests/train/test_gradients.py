@@ -67,12 +67,18 @@ def test_gradients_are_those_of_autograd(activation, loss):
     same(gradients, wanted)
 
 
-def test_inputs_and_targets_may_be_shared_by_all():
-    tensors, (inputs, targets) = layers(), batch("cross_entropy")
+@pytest.mark.parametrize("few", [2, MEMBERS])
+@pytest.mark.parametrize("examples", [5, MEMBERS])
+@pytest.mark.parametrize("loss", ["cross_entropy", "mse"])
+def test_inputs_and_targets_may_be_shared_by_all(loss, examples, few, monkeypatch):
+    """Also where there are as many examples as members."""
+    monkeypatch.setattr("edgewise.train.gradients._members_at_a_time", lambda *_: few)
+    tensors, (inputs, targets) = layers(), batch(loss)
+    x, y = inputs[0, :examples], targets[0, :examples]
     a = ew.activation("tanh")
-    shared = loss_and_gradients(a, tensors, inputs[0], targets[0])
-    repeated = loss_and_gradients(a, tensors, inputs[:1].expand_as(inputs), targets[:1].expand_as(targets))
-    assert torch.equal(shared[0], repeated[0])
+    shared = loss_and_gradients(a, tensors, x, y, loss)
+    repeated = loss_and_gradients(a, tensors, x.repeat(MEMBERS, 1, 1), y.repeat(MEMBERS, *[1] * y.dim()), loss)
+    torch.testing.assert_close(shared[0], repeated[0], rtol=1e-14, atol=0.0)
     same(shared[1], repeated[1])
 
 

@@ -49,23 +49,24 @@ def loss_and_gradients(
     """
     gradients = tuple(torch.empty_like(t) for t in layers) if out is None else tuple(out)
     members, examples = len(layers[0]), inputs.shape[-2] if rows is None else rows.shape[1]
-    few = members
-    if _splits(activation) and not callable(loss) and layers[0].device.type == "cpu":
+    base = activation.base if isinstance(activation, MemberActivation) else activation
+    unit, few = _unit(base, layers[0]), members
+    # a function of the caller's might tell members apart
+    if isinstance(base, Activation) and not callable(loss) and layers[0].device.type == "cpu":
         few = _members_at_a_time(layers, examples)
     parts = zip(*(torch.split(t, few) for t in (*layers, *gradients)), strict=True)
     losses = []
     for start, part in zip(range(0, members, few), parts, strict=True):
         some = slice(start, start + few)
-        x, y = (_batch(t, rows, members, some) for t in (inputs, targets))
-        unit = _unit(activation, some, layers[0])
-        losses.append(_back_propagate(unit, part[: len(layers)], x, y, loss, part[len(layers) :]))
+        x, y = inputs, targets
+        if rows is not None:
+            x, y = (_picked(t, rows[some]) for t in (inputs, targets))
+        elif few < members:
+            x = inputs if inputs.dim() == 2 else inputs[some]
+            y = targets if targets.dim() == (1 if loss == "cross_entropy" else 2) else targets[some]
+        sigma = _with_constants(activation, some, unit) if isinstance(activation, MemberActivation) else unit
+        losses.append(_back_propagate(sigma, part[: len(layers)], x, y, loss, part[len(layers) :]))
     return torch.cat(losses), gradients
-
-
-def _splits(activation: Elementwise) -> bool:
-    """Whether some members may be taken without the others: a function of the caller's might tell them apart."""
-    base = activation.base if isinstance(activation, MemberActivation) else activation
-    return isinstance(base, Activation)
 
 
 def _members_at_a_time(layers: Sequence[Tensor], examples: int) -> int:
@@ -75,12 +76,9 @@ def _members_at_a_time(layers: Sequence[Tensor], examples: int) -> int:
     return max(1, int(torch.get_num_threads() * _CACHE / (numbers * layers[0].element_size())))
 
 
-def _batch(data: Tensor, rows: Tensor | None, members: int, some: slice) -> Tensor:
-    """What these members are given, [member, example, ...]."""
-    if rows is not None:
-        chosen = rows[some]
-        return data.index_select(0, chosen.flatten()).reshape(*chosen.shape, *data.shape[1:])
-    return data[some] if len(data) == members else data.expand(members, *data.shape)[some]
+def _picked(data: Tensor, rows: Tensor) -> Tensor:
+    """data[rows], five times as fast."""
+    return data.index_select(0, rows.flatten()).reshape(*rows.shape, *data.shape[1:])
 
 
 def _back_propagate(
@@ -94,7 +92,7 @@ def _back_propagate(
     """Writes the gradients of these members and returns their losses."""
     depth = len(layers) // 2
     weights, biases = layers[:depth], layers[depth:]
-    values, pullbacks = [inputs], []
+    values, pullbacks = [inputs.expand(len(weights[0]), *inputs.shape[-2:])], []
     for weight, bias in zip(weights[:-1], biases[:-1], strict=True):
         value, pullback = unit(torch.baddbmm(bias, values[-1], weight))
         values.append(value)
@@ -110,10 +108,8 @@ def _back_propagate(
     return losses
 
 
-def _unit(activation: Elementwise, some: slice, like: Tensor) -> Unit:
-    """The activation of some of the members, on tensors of that dtype and device."""
-    if isinstance(activation, MemberActivation):
-        return _with_constants(activation, some, _unit(activation.base, some, like))
+def _unit(activation: Elementwise, like: Tensor) -> Unit:
+    """The activation on tensors of that dtype and device."""
     if not isinstance(activation, Activation):
         return lambda z: _by_autograd(activation, z)
     definition, parameters = activation.definition, activation.parameters
@@ -136,7 +132,7 @@ def _unit(activation: Elementwise, some: slice, like: Tensor) -> Unit:
 
 
 def _with_constants(activation: MemberActivation, some: slice, base: Unit) -> Unit:
-    """gamma (sigma(alpha z + beta) + delta), by the chain rule."""
+    """gamma (sigma(alpha z + beta) + delta) of some of the members, by the chain rule."""
 
     def unit(z: Tensor) -> tuple[Tensor, Pullback]:
         alpha, beta, gamma, delta = (c[some] for c in activation.columns(z))
