@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.pinn.cases import Case
+from benchmarks.pinn.cases import SAME_LOSS, Case
 from benchmarks.pinn.contenders import NU, PRINCIPAL, TANH, Route, network
 from edgewise.pinn.jets import derivatives, layers_of
 
@@ -92,8 +92,7 @@ def steps(case: Case) -> dict[str, Route]:
 
 
 def _agree(case: Case, ours: float, theirs: float) -> None:
-    allowed = 1e-6 if case.dtype == "float64" else 1e-5
-    if abs(ours - theirs) > allowed * abs(theirs):
+    if abs(ours - theirs) > SAME_LOSS * abs(theirs):
         raise AssertionError(f"{case}: losses {ours!r} and {theirs!r} differ")
 
 
