@@ -17,12 +17,12 @@ Power = dict[int, Tensor]
 
 def composed(sigma: Activation, parts: Sequence[Tensor], algebra: Algebra) -> list[Tensor]:
     """The parts of sigma(z) from those of z, in operations that torch differentiates."""
-    surrogate = sigma.definition.surrogate is not None
-    value = sigma(parts[0]) if surrogate or algebra.order == 0 else None
     if algebra.order == 0:
         return [sigma(parts[0])]
     series = taylor(sigma, parts[0], algebra.order)
-    value, slope = series[0] if value is None else value, series[1]
+    value, slope = series[0], series[1]
+    if sigma.definition.surrogate is not None:  # which back-propagation takes for the slope of the value alone
+        value = sigma(parts[0])
     assert value is not None
     result: list[Tensor] = [value]
     result += [torch.zeros_like(z) if slope is None else slope * z for z in parts[1:]]

@@ -242,8 +242,8 @@ def _serf(z: Tensor, order: int) -> list[Tensor]:
     for k in range(order):  # E' = -2 s s' E and erf(s)' = E s'
         slopes = [float(j + 1) * s[j + 1] for j in range(k + 1)]
         gate.append(_convolved(bell, slopes, k) / (k + 1))
-        half = [_squared(s, j) for j in range(1, k + 2)]  # (s**2)' has coefficients (j + 1) (s**2)_(j + 1)
-        bell.append(-_convolved(bell, [float(j + 1) * h for j, h in enumerate(half)], k) / (k + 1))
+        square_slopes = [float(j) * _squared(s, j) for j in range(1, k + 2)]  # coefficients of (s**2)' = 2 s s'
+        bell.append(-_convolved(bell, square_slopes, k) / (k + 1))
     return _times_x(t, gate)
 
 
