@@ -138,8 +138,8 @@ def _check(check: Check) -> dict[str, Any]:
     return {
         "statement": check.statement,
         "estimate": number(found.estimate) + unit,
-        "interval": _range(found.low, found.high) if found.n else "computed",
-        "region": _range(*check.region),
+        "interval": between(found.low, found.high) if found.n else "computed",
+        "region": between(*check.region),
         "n": found.n or "–",
         "method": found.method + (f", {100 * found.level:.4g} %" if found.n else ""),
         "level": LEVEL[check.verdict],
@@ -147,7 +147,8 @@ def _check(check: Check) -> dict[str, Any]:
     }
 
 
-def _range(low: float, high: float) -> str:
+def between(low: float, high: float) -> str:
+    """An interval or a region in words; an end that is infinite is left out."""
     if math.isinf(low) and math.isinf(high):
         return "open"
     if math.isinf(high):

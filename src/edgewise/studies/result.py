@@ -54,7 +54,11 @@ class StudyResult:
     def reason(self) -> str:
         """The outcome in a sentence."""
         counts = [_counted(n, verdict) for verdict in VERDICTS if (n := self.count(verdict))]
-        told = f"of {len(self.claims)} claims {', '.join(counts)}" if counts else "no claim was examined"
+        told = (
+            f"of {len(self.claims)} claim{'s' if len(self.claims) != 1 else ''} {', '.join(counts)}"
+            if counts
+            else "no claim was examined"
+        )
         gone = [part for part in self.missing if part.failed]
         return told + (f"; {', '.join(part.key for part in gone)} failed" if gone else "")
 
