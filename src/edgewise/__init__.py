@@ -12,12 +12,16 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from edgewise import construct as construct
+    from edgewise import data as data
     from edgewise import errors as errors
     from edgewise import init as init
     from edgewise import models as models
     from edgewise import nn as nn
+    from edgewise import pinn as pinn
+    from edgewise import studies as studies
     from edgewise import testing as testing
     from edgewise import theory as theory
+    from edgewise import train as train
     from edgewise.activations import Activation as Activation
     from edgewise.activations import CallablePackage
     from edgewise.activations import activation as activation
@@ -45,17 +49,21 @@ _HOME = {
     "activations": ("edgewise.activations", None),
     "analyze": ("edgewise.theory.analysis", "analyze"),
     "construct": ("edgewise.construct", None),
+    "data": ("edgewise.data", None),
     "diagnose": ("edgewise.measure.diagnose", "diagnose"),
     "errors": ("edgewise.errors", None),
     "gain": ("edgewise.theory.gain", "gain"),
     "init": ("edgewise.init", None),
     "models": ("edgewise.models", None),
     "nn": ("edgewise.nn", None),
+    "pinn": ("edgewise.pinn", None),
     "simulate": ("edgewise.measure.simulate", "simulate"),
+    "studies": ("edgewise.studies", None),
     "swap_": ("edgewise.init.swap", "swap_"),
     "tailor": ("edgewise.tailor", None),
     "testing": ("edgewise.testing", None),
     "theory": ("edgewise.theory", None),
+    "train": ("edgewise.train", None),
 }
 
 __all__ = [
@@ -68,17 +76,21 @@ __all__ = [
     "activations",
     "analyze",
     "construct",
+    "data",
     "diagnose",
     "errors",
     "gain",
     "init",
     "models",
     "nn",
+    "pinn",
     "simulate",
+    "studies",
     "swap_",
     "tailor",
     "testing",
     "theory",
+    "train",
 ]
 
 
