@@ -90,9 +90,9 @@ PART = Part(
     run=run,
     settings={
         "smoke": Settings(depths=(16,), seeds=10, steps=120, learning_rates=(2e-4,)),
-        "full": Settings(depths=(20, 50), seeds=10, steps=400),
+        "full": Settings(depths=(20, 40), seeds=10, steps=300),
     },
-    seconds={"smoke": 15.0, "full": 300.0},
+    seconds={"smoke": 9.0, "full": 250.0},
 )
 
 

@@ -61,7 +61,7 @@ PART = Part(
     title="Susceptibilities",
     run=run,
     settings={"smoke": Settings(width=200, networks=800), "full": Settings(width=500, networks=3000)},
-    seconds={"smoke": 6.0, "full": 150.0},
+    seconds={"smoke": 6.0, "full": 120.0},
 )
 
 
