@@ -10,9 +10,10 @@ from edgewise.models.cnn import CNN
 from edgewise.models.densenet import DenseNet
 from edgewise.models.gpt import GPT
 from edgewise.models.mlp import MLP
+from edgewise.models.plain import PlainCNN
 from edgewise.models.preactivation_resnet import PreActivationResNet
 from edgewise.models.resnet import ResNet
 from edgewise.models.vgg import VGG
 from edgewise.models.wide_resnet import WideResNet
 
-__all__ = ["CNN", "GPT", "MLP", "VGG", "DenseNet", "PreActivationResNet", "ResNet", "WideResNet"]
+__all__ = ["CNN", "GPT", "MLP", "VGG", "DenseNet", "PlainCNN", "PreActivationResNet", "ResNet", "WideResNet"]

@@ -9,6 +9,7 @@ from edgewise.studies.study import Study
 
 _WHERE = {
     "repu": "edgewise.studies.repu",
+    "prelu": "edgewise.studies.prelu",
 }
 """Name -> the module whose STUDY it is."""
 

@@ -6,6 +6,8 @@ from edgewise.studies.repu import (
     burgers,
     guideline,
     guideline_training,
+    images,
+    images_residual,
     kernels,
     kernels_in_training,
     mean_output,
@@ -34,5 +36,8 @@ STUDY = Study(
         mean_output.PART,
         regression.PART,
         burgers.PART,
+        images.PERCEPTRONS,
+        images.CONVOLUTIONS,
+        images_residual.PART,
     ),
 )

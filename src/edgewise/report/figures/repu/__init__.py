@@ -9,4 +9,5 @@ MODULES = (
     "mean_output",
     "regression",
     "burgers",
+    "images",
 )
