@@ -87,7 +87,7 @@ PART = Part(
     title="Regression of polynomials and smooth functions",
     run=run,
     settings={"smoke": SMOKE, "full": FULL},
-    seconds={"smoke": 12.0, "full": 1800.0},
+    seconds={"smoke": 12.0, "full": 700.0},
 )
 
 
