@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -71,3 +72,21 @@ def test_real_images_from_a_folder(name: str, data_folder: Path, tmp_path: Path)
     assert (told["data"]["train"], told["data"]["test"]) == (int(size), 500)
     # a guess is right for one in ten; 500 guesses spread by 0.013
     assert all(s["accuracy"]["estimate"] > 0.1 + 4 * 0.013 for s in told["standings"]) or name == "cifar10"
+
+
+def test_ctrl_c_leaves_a_page_of_what_was_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from edgewise.studies.images import comparing
+
+    train, names = comparing.train_members, []
+
+    def interrupted(*given: Any, **options: Any) -> Any:
+        names.append(options["label"])
+        if len(names) == 2:
+            raise KeyboardInterrupt
+        return train(*given, **options)
+
+    monkeypatch.setattr(comparing, "train_members", interrupted)
+    result = CliRunner().invoke(main, ["compare", "relu", "gelu", "--data", "digits", "--out", str(tmp_path), *QUICK])
+    assert result.exit_code == 130
+    assert "finished before the interruption: relu" in result.stderr
+    assert "Interrupted: gelu not finished" in (tmp_path / "compare.html").read_text(encoding="utf8")

@@ -96,7 +96,10 @@ def _notices(data: Data) -> Iterator[str]:
     if data["unfinished"]:
         yield f"Interrupted: {', '.join(data['unfinished'])} not finished, and not in the tables."
     yield from data["data"]["remarks"]
-    yield from (f"{remark}." for remark in data["remarks"])
+    yield from (
+        f"{remark[:1].upper()}{remark[1:]}." if remark.startswith("best") else f"{remark}."
+        for remark in data["remarks"]
+    )
 
 
 def _row(s: Data, *, first: bool) -> dict[str, str]:

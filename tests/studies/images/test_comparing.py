@@ -159,7 +159,7 @@ def test_diverged_runs_are_counted_and_named(images: Parts) -> None:
     made = compare(["relu", "tanh"], images, settings)
     assert made.standings[0].diverged == 3
     assert "diverged: relu (3 of 3)" in made.reason
-    assert made.remarks[0].startswith("relu diverged at the one learning rate tried")
+    assert "relu and tanh diverged at the one learning rate tried" in made.remarks[0]
     assert "<svg" in comparison_page.html(made.to_dict())
 
 

@@ -134,18 +134,17 @@ class Comparison:
     def remarks(self) -> tuple[str, ...]:
         """What a reader should know before trusting the ranking."""
         rates = self.settings.learning_rates
+        if len(rates) == 1:
+            lost = [s.activation for s in self.standings if s.diverged]
+            if not lost:
+                return ()
+            return (f"{_listed(lost)} diverged at the one learning rate tried, {rates[0]:g}; try smaller ones too",)
         found = []
-        for s in self.standings:
-            if len(rates) == 1:
-                if s.diverged:
-                    found.append(
-                        f"{s.activation} diverged at the one learning rate tried, {rates[0]:g}; try smaller ones too"
-                    )
-            elif s.learning_rate == min(rates) or s.learning_rate == max(rates):
-                which = "smallest" if s.learning_rate == min(rates) else "largest"
+        for which, rate in (("smallest", min(rates)), ("largest", max(rates))):
+            names = [s.activation for s in self.standings if s.learning_rate == rate]
+            if names:
                 found.append(
-                    f"{s.activation} was best at the {which} learning rate tried, {s.learning_rate:g}; one beyond may "
-                    "serve it better"
+                    f"best at the {which} learning rate tried, {rate:g}: {_listed(names)}; one beyond may serve better"
                 )
         return tuple(found)
 

@@ -28,10 +28,11 @@ def view(comparison: Comparison) -> RenderableType:
     heads = ("accuracy %", "loss", "time", "memory", "rate", "diverged")
     for head in heads:
         standings.add_column(head, justify="right")
+    first = comparison.standings[0] if comparison.standings else None
     for s in sorted(comparison.standings, key=lambda s: -s.accuracy.estimate):
         standings.add_row(
             s.activation, spread(s.accuracy, 100.0, 2), spread(s.loss, 1.0, 3),
-            "1" if s is comparison.standings[0] else "–" if s.time is None else f"{spread(s.time, 1.0, 2)}x", megabytes(s.peak_bytes or s.kept_bytes),
+            "1" if s is first else _times(s.time), megabytes(s.peak_bytes or s.kept_bytes),
             f"{s.learning_rate:g}", f"{s.diverged} of {s.seeds}",
         )  # fmt: skip
     parts: list[RenderableType] = [standings]
@@ -45,6 +46,10 @@ def view(comparison: Comparison) -> RenderableType:
         parts += ["", pairs]
     remarks = [Text(f"Note: {remark}.", style="yellow") for remark in comparison.remarks]
     return Group(*parts, "", Text(f"{comparison.reason[:1].upper()}{comparison.reason[1:]}."), *remarks)
+
+
+def _times(ratio: Interval | None) -> str:
+    return "–" if ratio is None else f"{spread(ratio, 1.0, 2)}x"
 
 
 def said(differ: bool | None) -> str:
