@@ -178,3 +178,10 @@ def test_what_cannot_be_compared_is_told_before_anything_runs(
 ) -> None:
     with pytest.raises(error):
         compare(specs, images, replace(PLAIN, **change))  # type: ignore[arg-type]
+
+
+def test_a_network_that_explodes_as_initialised_is_told_apart(images: Parts) -> None:
+    settings = replace(PLAIN, model="mlp(depth=12,width=16)", init="he", seeds=(0, 1))
+    made = compare(["repu(p=3)"], images, settings)
+    assert all(t.run.diverged_at == 1 for t in made.trials)
+    assert "repu(p=3) exploded before the first step, as initialised (he)" in made.remarks[0]

@@ -134,19 +134,30 @@ class Comparison:
     def remarks(self) -> tuple[str, ...]:
         """What a reader should know before trusting the ranking."""
         rates = self.settings.learning_rates
-        if len(rates) == 1:
-            lost = [s.activation for s in self.standings if s.diverged]
-            if not lost:
-                return ()
-            return (f"{_listed(lost)} diverged at the one learning rate tried, {rates[0]:g}; try smaller ones too",)
         found = []
+        unborn = [s.activation for s in self.standings if self._began_exploded(s.activation)]
+        if unborn:
+            found.append(
+                f"{_listed(unborn)} exploded before the first step, as initialised ({self.settings.init}): no learning "
+                "rate mends that; try another --init, or a shallower network"
+            )
+        if len(rates) == 1:
+            lost = [s.activation for s in self.standings if s.diverged and s.activation not in unborn]
+            if lost:
+                told = f"{_listed(lost)} diverged at the one learning rate tried, {rates[0]:g}; try smaller ones too"
+                found.append(told)
+            return tuple(found)
         for which, rate in (("smallest", min(rates)), ("largest", max(rates))):
-            names = [s.activation for s in self.standings if s.learning_rate == rate]
+            names = [s.activation for s in self.standings if s.learning_rate == rate and s.activation not in unborn]
             if names:
                 found.append(
                     f"best at the {which} learning rate tried, {rate:g}: {_listed(names)}; one beyond may serve better"
                 )
         return tuple(found)
+
+    def _began_exploded(self, name: str) -> bool:
+        """Whether every run of an activation was lost on the loss of its first batch."""
+        return all(t.run.diverged_at == 1 for t in self.trials if t.activation == name)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; everything that the page is drawn from."""
