@@ -21,7 +21,7 @@ from edgewise.report.figures.registry import drawing
 from edgewise.report.notation import number
 from edgewise.report.page import resource
 from edgewise.studies.claim import VERDICTS, Check, Claim, Verdict
-from edgewise.studies.result import MARK, StudyResult
+from edgewise.studies.result import MARK, NO_DATA, StudyResult
 
 LEVEL: dict[Verdict, str] = {"holds": "yes", "does not hold": "no", "cannot be told": "unknown"}
 """The page's colour role of each verdict; the badge's sign and words say it without colour."""
@@ -174,7 +174,11 @@ def _value(value: Any) -> str:
 
 def _notices(result: StudyResult) -> list[str]:
     failed = [f"{part.title} failed: {part.why}." for part in result.failed]
-    absent = [part.title for part in result.missing if not part.failed]
+    absent = [
+        part.title + (f" ({part.why})" if part.why.startswith(NO_DATA) else "")
+        for part in result.missing
+        if not part.failed
+    ]
     if absent:
         failed.append(f"Not in this run: {', '.join(absent)}.")
     if result.scale == "smoke":

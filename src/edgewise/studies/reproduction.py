@@ -18,11 +18,11 @@ from typing import Protocol
 
 import torch
 
-from edgewise.errors import DomainError, EdgewiseError
+from edgewise.errors import DataError, DomainError, EdgewiseError
 from edgewise.measure.provenance import provenance
 from edgewise.studies.claim import Claim
 from edgewise.studies.keeper import Keeper, plain_settings
-from edgewise.studies.result import Missing, StudyResult
+from edgewise.studies.result import NO_DATA, Missing, StudyResult
 from edgewise.studies.study import SCALES, Context, Part, Scale, Study
 
 
@@ -81,7 +81,7 @@ def reproduce(
     finished = _one_by_one(orders, tell) if alone else _side_by_side(orders, tell, jobs)
     for part, found, outcome in finished:
         if found is None:
-            missing[part.key] = Missing(part.key, part.title, outcome, failed=True)
+            missing[part.key] = Missing(part.key, part.title, outcome, failed=not outcome.startswith(NO_DATA))
         else:
             claims[part.key] = found
             missing.pop(part.key, None)
@@ -154,6 +154,8 @@ def _fulfil(order: _Order, progress: Callable[[int, int], None]) -> _Outcome:
             order.part, order.scale, Context(order.seed, order.device, order.dtype, keeper.working, progress)
         )
         keeper.store(found)
+    except DataError as error:  # data that are not at hand are no fault of the part
+        return None, f"{NO_DATA}{error}"
     except EdgewiseError as error:
         return None, str(error)
     except Exception as error:  # a slip in one part must not take the others with it; it is told

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 
+NO_DATA = "without its data: "
+"""How the reason begins why a part is missing whose data could not be had."""
+
+
 @dataclass(frozen=True)
 class Missing:
     """A part whose claims are not there. why: "not asked for", "not there yet" or what went wrong (`failed`)."""

@@ -1,38 +1,40 @@
-"""Figures 2 and 3: plain ReLU networks of 22 and 30 layers, started by He's rule and by Xavier's."""
+"""Figures 2 and 3: plain ReLU networks of 14, 22 and 30 layers, started by He's rule and by Xavier's."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
 from edgewise.studies import evidence
 from edgewise.studies.claim import Check, Claim
-from edgewise.studies.prelu.learning import THIRTY, TWENTY_TWO, Architecture, Learned, Scheme, learn, network
+from edgewise.studies.prelu.learning import FOURTEEN, THIRTY, TWENTY_TWO, Architecture, Learned, Scheme, learn, network
 from edgewise.studies.study import Context, Part
 from edgewise.studies.subset import subset
 from edgewise.train import WarmupCosine
 
 GUESS = math.log(10)
-CONVERGED = 2.2
-"""A network counts as converging once its training loss, averaged over a window, is below this; a guess has 2.303."""
+CONVERGED = 2.26
+"""A network has begun to converge once its training loss, averaged over a window, is below this; a guess has 2.303."""
 STALLED = 2.29
 """One whose loss ends above this has learned nothing but the frequency of the classes."""
+PAPER_STEPS = 30_000.0
+"""About what figure 2 shows: 3 epochs of ImageNet in batches of 128."""
 SCHEMES: tuple[tuple[Scheme, str], ...] = (("he", "He"), ("xavier", "Xavier"))
 
 
 @dataclass(frozen=True)
 class Settings:
-    """steps: of the 22-layer and the 30-layer networks; seeds: networks of each kind."""
+    """steps: of the 14-, 22- and 30-layer networks; seeds: networks of each kind."""
 
     seeds: int
-    steps: tuple[int, int]
+    steps: tuple[int, int, int]
     train: int
     test: int
     batch: int = 32
-    learning_rate: float = 0.01
+    learning_rate: float = 0.005
     data: str = "cifar10"
 
 
@@ -64,11 +66,12 @@ class Trained:
         ]
 
 
-def run(settings: Settings, context: Context) -> tuple[Claim, Claim]:
-    """Trains both depths from both starts; a network and its twin of the other rule see the same batches."""
+def run(settings: Settings, context: Context) -> tuple[Claim, ...]:
+    """Trains all depths from both starts; a network and its twin of the other rule see the same batches."""
     s = settings
     images, _ = subset(s.data, train=s.train, test=s.test)
-    plan = [(a, steps, scheme) for a, steps in zip((TWENTY_TWO, THIRTY), s.steps, strict=True) for scheme, _ in SCHEMES]
+    depths = (FOURTEEN, TWENTY_TWO, THIRTY)
+    plan = [(a, steps, scheme) for a, steps in zip(depths, s.steps, strict=True) for scheme, _ in SCHEMES]
     total, done, found = sum(a.depth * steps * s.seeds for a, steps, _ in plan), 0, []
     for architecture, steps, scheme in plan:
         runs = []
@@ -85,32 +88,44 @@ def run(settings: Settings, context: Context) -> tuple[Claim, Claim]:
             done += architecture.depth * steps
         found.append(Trained(architecture, scheme, tuple(runs), max(1, steps // 40)))
     told = {"data": images.to_dict(), "optimiser": "SGD, momentum 0.9, constant rate after a warm-up of 5 %"}
-    return _shallower(s, found[0], found[1], told), _deeper(s, found[2], found[3], told)
+    return (
+        _both(
+            s, found[0], found[1], told, "section 2.2, comparison with Xavier",
+            "The 14-layer ReLU model learns as well from Xavier's initialisation as from He's: top-1 errors on "
+            "ImageNet of 33.90 % and 33.82 % (the paper's numbers).",
+        ),
+        _both(
+            s, found[2], found[3], told, "figure 2",
+            "A 22-layer ReLU network converges from either initialisation; He's starts reducing the error earlier.",
+        ),
+        _deeper(s, found[4], found[5], told),
+    )  # fmt: skip
 
 
 PART = Part(
     key="convergence",
-    title="Convergence of 22 and 30 layers",
+    title="Convergence of 14, 22 and 30 layers",
     run=run,
     settings={
-        "smoke": Settings(seeds=2, steps=(60, 60), train=2000, test=500, batch=16),
-        "full": Settings(seeds=3, steps=(1000, 500), train=10000, test=1000),
+        "smoke": Settings(seeds=2, steps=(40, 40, 40), train=1000, test=300, batch=16),
+        "full": Settings(seeds=4, steps=(300, 500, 400), train=10000, test=1000),
     },
-    seconds={"smoke": 12.0, "full": 260.0},
+    seconds={"smoke": 12.0, "full": 220.0},
 )
 
 
-def _shallower(s: Settings, he: Trained, xavier: Trained, told: dict[str, Any]) -> Claim:
-    earlier = _earlier(he, xavier)
+def _both(s: Settings, he: Trained, xavier: Trained, told: dict[str, Any], where: str, says: str) -> Claim:
+    layers = he.architecture.depth
     return Claim(
-        key="convergence-22",
-        title="With 22 layers both rules converge, He's earlier",
-        says="A 22-layer ReLU network converges from either initialisation; He's starts reducing the error earlier.",
-        where="figure 2",
+        key=f"convergence-{layers}",
+        title=f"With {layers} layers both rules converge, He's earlier",
+        says=says,
+        where=where,
         checks=(
-            Check(f"He: mean training loss at the end at most {CONVERGED}", _mean(he.final), (-math.inf, CONVERGED)),
-            Check("Xavier: the same", _mean(xavier.final), (-math.inf, CONVERGED)),
-            Check("log2 of the steps to get there, Xavier over He, same seed, mean", earlier, (0.0, math.inf), "bits"),
+            Check(f"He: steps until the training loss is below {CONVERGED}, within {PAPER_STEPS:,.0f} as in the paper",
+                  _until(he), (-math.inf, PAPER_STEPS), "steps"),
+            Check("Xavier: the same", _until(xavier), (-math.inf, PAPER_STEPS), "steps"),
+            Check("log2 of those steps, Xavier over He, same seed, mean", _earlier(he, xavier), (0, math.inf), "bits"),
         ),
         measured=f"{_story(he)}; {_story(xavier)}",
         n=2 * s.seeds,
@@ -118,7 +133,12 @@ def _shallower(s: Settings, he: Trained, xavier: Trained, told: dict[str, Any]) 
         numbers={"rows": [_row(t) for t in (he, xavier)]},
         figures=("convergence.curves",),
         data=_data(he, xavier),
-        remarks=(_SMALL, *images_remarks(told)),
+        remarks=(
+            _SMALL,
+            f"Training stopped after {len(he.runs[0].loss)} steps: of a network that had not begun by then only this "
+            "lower bound of its steps is known.",
+            *images_remarks(told),
+        ),
     )  # fmt: skip
 
 
@@ -223,6 +243,14 @@ def _middle(values: list[float]) -> float:
     return float(torch.tensor(values).median()) if values else math.inf
 
 
+def _until(t: Trained) -> evidence.Interval:
+    """The mean number of steps until a network began; from those that all took and on where one had not yet begun."""
+    if any(math.isinf(steps) for steps in t.begun):
+        least = float(len(t.runs[0].loss))
+        return evidence.Interval(math.nan, least, math.inf, evidence.LEVEL, len(t.runs), "not yet begun: a lower bound")
+    return evidence.mean(t.begun)
+
+
 def _earlier(he: Trained, xavier: Trained) -> evidence.Interval:
     """The mean of log2(Xavier's steps / He's) over seeds; one that never began counts with all its steps.
 
@@ -232,4 +260,7 @@ def _earlier(he: Trained, xavier: Trained) -> evidence.Interval:
     pairs = list(zip(he.begun, xavier.begun, strict=True))
     if any(math.isinf(a) and math.isinf(b) for a, b in pairs):
         return evidence.Interval(math.nan, -math.inf, math.inf, evidence.LEVEL, len(pairs), "mean, Student's t")
-    return evidence.mean([math.log2(min(b, steps)) - math.log2(min(a, steps)) for a, b in pairs])
+    found = evidence.mean([math.log2(min(b, steps)) - math.log2(min(a, steps)) for a, b in pairs])
+    if not any(math.isinf(b) for _, b in pairs):
+        return found
+    return replace(found, high=math.inf, method="mean of lower bounds, Student's t")

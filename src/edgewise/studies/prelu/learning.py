@@ -41,8 +41,10 @@ class Architecture:
 
 
 FOURTEEN = Architecture(((4, 16), (6, 32)), 2, "the 14-layer model (table 1)")
-TWENTY_TWO = Architecture(((6, 16), (6, 32), (6, 32)), 3, "model B of 22 layers (table 3)")
-THIRTY = Architecture(((4, 16), (22, 32)), 2, "the 30-layer model (section 3.3)")
+TWENTY_TWO = Architecture(
+    ((4, 16), (14, 32)), 2, "the 14-layer model with eight more convolutions (the paper's 22 layers are 3x3)"
+)
+THIRTY = Architecture(((4, 16), (22, 32)), 2, "the 30-layer model")
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ class Settings:
     train: int
     test: int
     batch: int = 32
-    learning_rate: float = 0.02
+    learning_rate: float = 0.01
     data: str = "cifar10"
 
 
@@ -70,10 +70,10 @@ PART = Part(
     title="PReLU against ReLU, and its learned slopes",
     run=run,
     settings={
-        "smoke": Settings(seeds=2, steps=60, train=2000, test=500, batch=16),
-        "full": Settings(seeds=5, steps=800, train=10000, test=2000),
+        "smoke": Settings(seeds=2, steps=40, train=1000, test=300, batch=16),
+        "full": Settings(seeds=5, steps=500, train=10000, test=2000),
     },
-    seconds={"smoke": 8.0, "full": 200.0},
+    seconds={"smoke": 6.0, "full": 120.0},
 )
 
 

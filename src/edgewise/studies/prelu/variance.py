@@ -88,7 +88,7 @@ PART = Part(
     run=run,
     settings={
         "smoke": Settings(networks=24, depth=30, width=48, deep_networks=4),
-        "full": Settings(networks=60, depth=30, width=96, deep_networks=12),
+        "full": Settings(networks=50, depth=30, width=80, deep_networks=10),
     },
     seconds={"smoke": 6.0, "full": 40.0},
 )

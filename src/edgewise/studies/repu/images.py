@@ -250,18 +250,18 @@ PERCEPTRONS = Part(
     run=perceptrons,
     settings={
         "smoke": Settings("digits", (3, 30), 48, 8, 120, (1e-4, 3e-4, 1e-3), trains=0.6, fails=0.3, batch=64),
-        "full": Settings("mnist", (3, 10, 30), 64, 8, 400, (1e-4, 3e-4, 1e-3), trains=0.6, fails=0.3, batch=64),
+        "full": Settings("mnist", (3, 10, 30), 64, 6, 300, (1e-4, 3e-4, 1e-3), trains=0.6, fails=0.3, batch=64),
     },
-    seconds={"smoke": 8.0, "full": 200.0},
+    seconds={"smoke": 8.0, "full": 150.0},
 )
 CONVOLUTIONS = Part(
     key="images-cnn",
     title="Images: plain convolutional networks by depth",
     run=convolutions,
     settings={
-        "smoke": Settings("cifar10", (3, 20), 8, 3, 20, (1e-3,), trains=0.25, fails=0.2, batch=32, examples=1000,
-                          test=500),
-        "full": Settings("cifar10", (4, 20), 12, 4, 250, (1e-3, 3e-3), trains=0.25, fails=0.2, batch=64),
+        "smoke": Settings("cifar10", (3, 16), 4, 3, 15, (1e-3,), trains=0.17, fails=0.13, batch=32, examples=1000,
+                          test=300),
+        "full": Settings("cifar10", (4, 16), 8, 4, 200, (1e-3, 3e-3), trains=0.17, fails=0.13, batch=32, test=1000),
     },
-    seconds={"smoke": 8.0, "full": 200.0},
+    seconds={"smoke": 8.0, "full": 150.0},
 )  # fmt: skip

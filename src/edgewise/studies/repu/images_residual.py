@@ -83,10 +83,10 @@ PART = Part(
     title="Images: MRePU inside a ResNet",
     run=run,
     settings={
-        "smoke": Settings((8,), 4, 3, 20, trains=0.15, examples=1000, test=500),
-        "full": Settings((8, 14), 8, 4, 120, trains=0.25),
+        "smoke": Settings((8,), 4, 2, 10, trains=0.15, examples=1000, test=500),
+        "full": Settings((8, 14), 8, 4, 80, trains=0.2),
     },
-    seconds={"smoke": 8.0, "full": 240.0},
+    seconds={"smoke": 6.0, "full": 130.0},
 )
 
 

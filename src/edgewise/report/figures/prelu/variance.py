@@ -43,8 +43,8 @@ def layers_figure(data: Data) -> Figure:
 
 def _caption(data: Data) -> str:
     return (
-        "Standard deviation of each layer's preactivations over the first layer's, in powers of two: mean over networks "
-        "and a band of one standard deviation over networks; dashed dark is the law. Xavier loses half a bit, a factor "
+        "Standard deviation of each layer's preactivations over the first layer's, in powers of two: mean over "
+        "networks and a band of one standard deviation; dashed dark is the law. Xavier loses half a bit, a factor "
         "√2, in every layer. These are ratios to the first layer, so that its own scale drops out."
     )
 
