@@ -25,7 +25,7 @@ SCALES: dict[str, dict[str, Any]] = {
     },
     "full": {
         "depth": 8, "width": 20, "points": 10_000, "batch": 2000, "condition_points": 100, "adam_steps": 3000,
-        "lbfgs_steps": 8000, "init": "xavier",
+        "lbfgs_steps": 4000, "init": "xavier",
     },
 }  # fmt: skip
 """The default takes about a minute; the other is the set-up of Raissi et al. (2019), with L-BFGS ended by its steps."""
@@ -38,7 +38,7 @@ SCALES: dict[str, dict[str, Any]] = {
     help="A registered name or a formula; several draw a comparison.  [default: tanh]",
 )  # fmt: skip
 @click.option("--list", "listed", is_flag=True, help="The equations there are.")
-@click.option("--full", is_flag=True, help="The standard set-up: 8 x 20 units, 10,000 points (some 20 minutes).")
+@click.option("--full", is_flag=True, help="The standard set-up: 8 x 20 units, 10,000 points (some 12 minutes).")
 @click.option("--width", type=click.IntRange(min=1), help="Units of each hidden layer.  [default: 20]")
 @click.option("--depth", type=click.IntRange(min=1), help="Hidden layers.  [default: 4; --full 8]")
 @click.option("--adam-steps", type=click.IntRange(min=0), help="Steps of Adam.  [default: 1500; --full 3000]")

@@ -30,7 +30,7 @@ def panel(s: Solution) -> RenderableType:
             table.add_column(heading, justify="left" if heading == "" else "right")
         for i in range(s.members):
             lost = f"diverged at step {s.diverged_at[i]}" if s.diverged_at[i] else s.stopped[i]
-            note = "smallest loss: the one shown" if i == s.best else lost
+            note = ", ".join(part for part in ("smallest loss: the one shown" if i == s.best else "", lost) if part)
             table.add_row(str(i + 1), str(s.settings.seed + i), _number(s.loss[i]), _number(s.relative_l2[i]), note)
         parts.append(table)
     facts = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
@@ -55,12 +55,13 @@ def fact_rows(s: Solution) -> list[tuple[str, str]]:
             " where the residual is large" if c.adaptive else ""
         )
     time = ", ".join(f"{_STAGE[name]} {seconds:.0f} s" for name, seconds in s.seconds.items())
+    ended = f"; {s.stopped[0]}" if s.members == 1 and s.stopped[0] else ""
     return [
         ("equation", s.equation.formula),
         ("network", f"{c.depth} hidden layers of {c.width}, {c.dtype}; {s.start.reason}"),
         ("points", f"{c.points} ({c.sampling}), {per_step} in a step of Adam{renewed}; conditions: {conditions}"),
         ("reference", f"{s.reference.method}, error {s.reference.error_estimate:.1g}"),
-        ("time", time),
+        ("time", time + ended),
     ]
 
 

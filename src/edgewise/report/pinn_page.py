@@ -202,6 +202,9 @@ def _facts(data: Data) -> list[dict[str, str]]:
         "reference": f"{data['reference']['method']}; {data['reference']['reason']}",
         "time": ", ".join(f"{name} {_time(seconds)}" for name, seconds in data["seconds"].items()),
     }
+    ended = [f"network {i + 1} {why}" for i, why in enumerate(data["stopped"]) if why]
+    if ended:
+        values["ended early"] = "; ".join(ended)
     return [{"name": name, "value": value} for name, value in values.items()]
 
 
