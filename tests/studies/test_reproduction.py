@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from edgewise.errors import DomainError
+from edgewise.errors import DataError, DomainError
 from edgewise.studies import evidence
 from edgewise.studies.claim import Check, Claim
 from edgewise.studies.reproduction import reproduce
@@ -30,7 +30,7 @@ def run(settings: Settings, context: Context) -> Claim:
     if settings.interrupt:
         raise KeyboardInterrupt
     if settings.fail:
-        raise ArithmeticError("a slip")
+        raise ArithmeticError("a slip") if settings.n < 100 else DataError("probes were not found")
     context.progress(1, 2)
     values = torch.randn(settings.n, generator=context.generator(settings.n)).tolist()
     check = Check("the mean is 0", evidence.mean(values), (-1.0, 1.0))
@@ -88,6 +88,12 @@ def test_a_broken_part_is_named_and_leaves_the_others(tmp_path: Path) -> None:
     assert result.failed[0].key == "part-0"
     assert "ArithmeticError: a slip" in result.failed[0].why
     assert not list((tmp_path / "parts" / "probe").glob("part-0*"))  # it will be tried again
+
+
+def test_a_part_without_its_data_is_no_failure(tmp_path: Path) -> None:
+    result = reproduce(study(Settings(100, fail=True), Settings(50)), folder=tmp_path)
+    assert "probes were not found" in result.missing[0].why
+    assert not result.failed
 
 
 def test_an_interruption_keeps_what_was_finished(tmp_path: Path) -> None:
