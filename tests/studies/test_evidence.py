@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from functools import partial
 
@@ -13,6 +14,7 @@ from scipy import stats
 
 from edgewise.errors import DomainError
 from edgewise.studies import evidence
+from edgewise.studies.claim import Check
 
 
 def test_the_mean_has_students_interval() -> None:
@@ -86,6 +88,15 @@ def test_the_bootstrap_of_a_mean_is_near_students() -> None:
 def test_what_is_no_number_is_refused() -> None:
     with pytest.raises(DomainError, match="1 of 2 values"):
         evidence.mean([1.0, math.nan])
+
+
+@pytest.mark.parametrize("values", [[math.inf] * 9, [-math.inf] * 9, [1.0] * 3 + [math.inf] * 9])
+def test_an_infinite_median_keeps_its_sign_and_with_it_the_verdict_through_json(values: list[float]) -> None:
+    found = evidence.median(values)
+    again = evidence.Interval.from_dict(json.loads(json.dumps(found.to_dict(), allow_nan=False)))
+    assert again == found
+    region = (0.5, math.inf)
+    assert Check("it fails", again, region).verdict == Check("it fails", found, region).verdict != "cannot be told"
 
 
 @given(st.floats(-1e6, 1e6), st.floats(0, 1e6), st.sampled_from([math.inf, 1.0]))

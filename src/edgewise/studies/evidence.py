@@ -36,18 +36,26 @@ class Interval:
     method: str
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values; an end that is not finite becomes None."""
+        """Plain JSON values; a number that is not finite becomes None, its name and sign in `infinite` if need be."""
         plain: dict[str, Any] = jsonable(vars(self))
-        return plain
+        usual = {"estimate": math.nan, "low": -math.inf, "high": math.inf}
+        beyond = {name: getattr(self, name) for name in usual if math.isinf(getattr(self, name))}
+        signs = {name: 1 if value > 0.0 else -1 for name, value in beyond.items() if value != usual[name]}
+        return plain | ({"infinite": signs} if signs else {})
 
     @staticmethod
     def from_dict(plain: Mapping[str, Any]) -> Interval:
-        low, high = plain["low"], plain["high"]
-        estimate = math.nan if plain["estimate"] is None else float(plain["estimate"])
+        signs = plain.get("infinite", {})
+
+        def known(name: str, usual: float) -> float:
+            if name in signs:
+                return math.copysign(math.inf, signs[name])
+            return usual if plain[name] is None else float(plain[name])
+
         return Interval(
-            estimate=estimate,
-            low=-math.inf if low is None else float(low),
-            high=math.inf if high is None else float(high),
+            estimate=known("estimate", math.nan),
+            low=known("low", -math.inf),
+            high=known("high", math.inf),
             level=float(plain["level"]),
             n=int(plain["n"]),
             method=str(plain["method"]),
