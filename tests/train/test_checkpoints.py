@@ -186,6 +186,19 @@ def test_other_settings_are_refused_and_named(changed, told, tmp_path: Path) -> 
     assert "another folder" in str(caught.value)
 
 
+def test_a_compiled_run_does_not_go_on_from_one_that_was_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MLPEnsemble, "compile_", lambda self: None)
+
+    def run(*, compile: bool) -> None:
+        members = [Member(1, 1e-3, INITIAL)]
+        problem = MLPEnsemble.drawn(torch.tanh, interrupted.SHAPE, members, interrupted.data(), batch=4)
+        minimise(problem, steps=10, checkpoints=Checkpoints(tmp_path, every=10), compile=compile)
+
+    run(compile=False)
+    with pytest.raises(CheckpointError, match="compile true now, null there"):
+        run(compile=True)
+
+
 def test_the_files_are_plain_json_and_safetensors_and_only_the_newest_stay(tmp_path: Path) -> None:
     from safetensors.torch import load_file
 

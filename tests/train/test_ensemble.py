@@ -145,6 +145,12 @@ def test_outputs_that_are_not_finite_are_wrong_answers():
     assert torch.isfinite(loss[1])
 
 
+def started(begun, trained):
+    start = initialise(SHAPE, [Member(seed, 0.1, CRITICAL) for seed in begun])
+    members = [Member(seed, 0.1, CRITICAL) for seed in trained]
+    return train(ew.activation("relu"), SHAPE, members, toy(), steps=1, batch=4, start=start)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -157,6 +163,8 @@ def test_outputs_that_are_not_finite_are_wrong_answers():
             lambda: train(ew.activation("relu"), SHAPE, [Member(0, 0.1, CRITICAL, (1.0,))], toy(), steps=1, batch=4),
             "1 weight_rates given",
         ),
+        (lambda: started([0, 1], [0]), "parameters of 2 networks given for 1 members"),
+        (lambda: started([0], [0, 1]), "parameters of 1 networks given for 2 members"),
     ],
 )
 def test_wrong_settings_are_refused_in_one_line(make, message):

@@ -134,3 +134,5 @@ def test_ensembles_and_settings_out_of_range_are_refused() -> None:
         lbfgs(problem(members=3), steps=1)
     with pytest.raises(DomainError, match="steps=0"):
         lbfgs(Quadratic(), steps=0)
+    with pytest.raises(DomainError, match="record_every=0"):
+        lbfgs(Quadratic(), steps=1, record_every=0)

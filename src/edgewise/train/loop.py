@@ -48,7 +48,7 @@ def minimise(
 
     Raises DomainError for numbers out of range, CheckpointError where the folder holds a run of other settings.
     """
-    _check(steps, record_every, clip)
+    _check(steps, clip)
     started = time.perf_counter()
     rule = Adam() if optimiser is None else optimiser
     plan = Constant() if schedule is None else schedule
@@ -64,6 +64,7 @@ def minimise(
     progress, settings, done = Progress(problem, fates, records, losses), {}, 0
     if checkpoints is not None:
         settings = _settings(problem, steps, rule, plan, live.rates, record, record_every, loss_bound, clip)
+        settings |= {"compile": True} if compile else {}  # another program, which rounds otherwise
         saved = newest(checkpoints, settings)
         if saved is not None:
             live, done = progress.load(saved, live), saved.step
@@ -168,10 +169,8 @@ def _loss_dtype(tensors: tuple[Tensor, ...]) -> torch.dtype:
     return tensors[0].dtype if tensors[0].dtype in (torch.float32, torch.float64) else torch.float32
 
 
-def _check(steps: int, record_every: int | Collection[int], clip: float | None) -> None:
+def _check(steps: int, clip: float | None) -> None:
     if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
         raise DomainError(f"steps={steps!r} given, expected an integer >= 1; try steps=1000")
-    if isinstance(record_every, int) and record_every < 1:
-        raise DomainError(f"record_every={record_every!r} given, expected an integer >= 1; try record_every=10")
     if clip is not None and not clip > 0.0:
         raise DomainError(f"clip={clip!r} given, expected a norm > 0; try clip=1.0")

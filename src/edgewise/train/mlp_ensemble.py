@@ -34,6 +34,11 @@ class MLPEnsemble(Problem):
         if not 1 <= batch <= len(data):
             raise DomainError(f"batch={batch} given, expected 1 <= batch <= {len(data)}, the number of examples")
         like = parameters.first
+        if len(like) != len(members):
+            raise DomainError(
+                f"parameters of {len(like)} networks given for {len(members)} members, expected as many of each; "
+                "try MLPEnsemble.drawn(...)"
+            )
         self.activation, self.loss = of_members(activation, members), loss
         self._layers = tuple(t.detach().requires_grad_(True) for t in parameters.layers())
         self._gradients = tuple(torch.empty_like(t, requires_grad=False) for t in self._layers)

@@ -8,7 +8,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from edgewise.errors import TrainingError
+from edgewise.errors import DomainError, TrainingError
 from edgewise.train.problem import Layered, Problem, Slope
 
 
@@ -46,6 +46,8 @@ class Records:
     """The measurements of all looks, [look, member, ...]; nan for a member that has diverged."""
 
     def __init__(self, recorders: Mapping[str, Recorder], every: int | Collection[int], steps: int, members: int):
+        if isinstance(every, int) and every < 1:
+            raise DomainError(f"record_every={every!r} given, expected an integer >= 1; try record_every=10")
         self._recorders, self._members = dict(recorders), members
         looks = range(0, steps, every) if isinstance(every, int) else every
         self._wanted = {step for step in (*looks, steps) if 0 <= step <= steps} if recorders else set()

@@ -20,7 +20,8 @@ class Run:
 
     losses: of the batch before each step, [step, member]; nan from a member's divergence on.
     diverged_at: per member, the step (from 1) whose loss or gradient was unusable, 0 for none; the member stayed as it
-    was before that step. why: per member, in words; "" for none.
+    was before that step, unless it was the last one that took its parameters out of the finite numbers.
+    why: per member, in words; "" for none.
     records: what was measured, each [look, member, ...]; recorded_at: after how many steps.
     resumed_at: the steps that an earlier process had done, 0 for none. seconds: of this process.
     stopped: why it ended before its last step; "" where it did not.

@@ -91,7 +91,7 @@ def train(
             f"1 <= batch <= {len(data)}, 0 <= momentum < 1, 0 <= warmup <= steps"
         )
     begin = initialise(shape, members, dtype=dtype, device=device) if start is None else start
-    parameters = begin.select(torch.arange(len(members), device=begin.first.device))
+    parameters = begin.select(torch.arange(len(begin.first), device=begin.first.device))
     run = minimise(
         MLPEnsemble(activation, parameters, members, data, batch=batch, loss=loss),
         steps=steps,
