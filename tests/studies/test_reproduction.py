@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 import torch
 
 from edgewise.errors import DataError, DomainError
-from edgewise.studies import evidence
+from edgewise.studies import evidence, reproduction
 from edgewise.studies.claim import Check, Claim
 from edgewise.studies.reproduction import reproduce
 from edgewise.studies.study import Context, Part, Study
@@ -118,6 +120,34 @@ def test_side_by_side_gives_the_same(tmp_path: Path) -> None:
     apart = reproduce(probe, folder=tmp_path / "apart", jobs=2)
     assert [c.checks for c in apart.claims] == [c.checks for c in alone.claims]
     assert [part.why for part in apart.missing] == [part.why for part in alone.missing]
+
+
+def test_a_process_that_dies_is_named_and_leaves_a_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Dying:
+        def __init__(self, *_: object, **__: object) -> None: ...
+
+        def submit(self, *_: object) -> Future[object]:
+            future: Future[object] = Future()
+            future.set_exception(BrokenProcessPool())
+            return future
+
+        def shutdown(self, **_: object) -> None: ...
+
+    monkeypatch.setattr(reproduction, "ProcessPoolExecutor", Dying)
+    result = reproduce(study(Settings(40), Settings(50)), folder=tmp_path, jobs=2)
+    assert [part.key for part in result.failed] == ["part-0", "part-1"]
+    assert "its process died" in result.failed[0].why
+
+
+def test_fresh_begins_without_the_checkpoints_of_before(tmp_path: Path) -> None:
+    left = tmp_path / "parts" / "probe" / "part-0-smoke" / "left"
+    left.parent.mkdir(parents=True)
+    left.touch()
+    reproduce(study(Settings(40)), folder=tmp_path)
+    assert left.exists()
+    reproduce(study(Settings(40)), folder=tmp_path, fresh=True)
+    assert not left.exists()
+    assert CALLS == ["40", "40"]
 
 
 @pytest.mark.parametrize(

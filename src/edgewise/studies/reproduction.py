@@ -1,14 +1,16 @@
 """Running a study: part after part or side by side, the finished ones kept on disk.
 
-It is interrupted without loss: a part that was finished with the same settings, seed, device and code is read back and
-not run again.
+It is interrupted without loss: a part that was finished with the same settings, seed, device, torch and source (of its
+own file and of the functions beside it) is read back and not run again. What it calls elsewhere in edgewise is not
+looked at: `fresh` runs it again.
 """
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -43,10 +45,10 @@ def reproduce(
 ) -> StudyResult:  # fmt: skip
     """Runs the parts of a study and returns its claims; parts finished before in `folder` are read back.
 
-    only: keys of the parts wanted, none for all. fresh: run them even where a finished one is at hand. jobs: how many
-    parts run side by side, each in a process of its own with its share of the threads. on_part: called with everything
-    so far after each part, so that an interruption leaves a page. A part that raises is named in `missing` and does not
-    take the others with it.
+    only: keys of the parts wanted, none for all. fresh: run them from their beginning even where a finished one, or
+    checkpoints of one, are at hand. jobs: how many parts run side by side, each in a process of its own with its share
+    of the threads. on_part: called with everything so far after each part, so that an interruption leaves a page. A
+    part that raises, or whose process dies, is named in `missing`; one that raises does not take the others with it.
 
     Raises DomainError for an unknown scale, part or device or jobs < 1, OSError where `folder` cannot be written.
     """
@@ -128,7 +130,10 @@ def _side_by_side(
         waiting: dict[Future[_Outcome], _Order] = {pool.submit(_apart, o, threads): o for o in longest_first}
         for future in as_completed(waiting):
             order = waiting[future]
-            found, outcome = future.result()
+            try:
+                found, outcome = future.result()
+            except BrokenExecutor:  # the others that were running or waiting are told in the same way
+                found, outcome = None, "its process died, killed or out of memory; try fewer jobs"
             tell.begin(order.study.name, order.part.title, order.part.seconds[order.scale])
             tell.end(outcome, time.perf_counter() - begun)
             yield order.part, found, outcome
@@ -147,7 +152,9 @@ def _apart(order: _Order, threads: int) -> _Outcome:
 def _fulfil(order: _Order, progress: Callable[[int, int], None]) -> _Outcome:
     """The claims of a part, read back or made now and kept; None and the reason where it broke."""
     keeper = Keeper(order.folder, order.study, order.part, order.scale, order.seed, order.device, order.dtype)
-    if not order.fresh and (kept := keeper.load()) is not None:
+    if order.fresh:
+        shutil.rmtree(keeper.working, ignore_errors=True)
+    elif (kept := keeper.load()) is not None:
         return kept, "done before"
     try:
         found = _claims(

@@ -23,7 +23,7 @@ class Context:
     """What a part is given beside its settings.
 
     seed: the root of all its random numbers; device, dtype: of whatever it trains or simulates; folder: its own, for
-    checkpoints, kept until the part is finished; progress: called with (work done, in all).
+    checkpoints, emptied where the part is asked to run afresh; progress: called with (work done, in all).
     """
 
     seed: int
