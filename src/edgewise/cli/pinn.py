@@ -43,7 +43,7 @@ SCALES: dict[str, dict[str, Any]] = {
 @click.option("--depth", type=click.IntRange(min=1), help="Hidden layers.  [default: 4; --full 8]")
 @click.option("--adam-steps", type=click.IntRange(min=0), help="Steps of Adam.  [default: 1500; --full 3000]")
 @click.option(
-    "--lbfgs-steps", type=click.IntRange(min=0), help="Steps of L-BFGS after it.  [default: 1500; --full 10000]"
+    "--lbfgs-steps", type=click.IntRange(min=0), help="Steps of L-BFGS after it.  [default: 1500; --full 4000]"
 )
 @click.option("--points", type=click.IntRange(min=1), help="Collocation points.  [default: 2000; --full 10000]")
 @click.option("--batch", type=click.IntRange(min=1), help="Points in a step of Adam.  [default: 500; --full 2000]")

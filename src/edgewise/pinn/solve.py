@@ -89,8 +89,9 @@ def solve(
     seconds: dict[str, float] = {}
     runs: list[Run] = []
     if s.adam_steps:
+        since = time.perf_counter()
         runs.append(_adam(objective, s, watch, folder))
-        seconds["adam"] = time.perf_counter() - began
+        seconds["adam"] = time.perf_counter() - since
     diverged = runs[0].diverged_at if runs else torch.zeros(s.members, dtype=torch.int64)
     refined: dict[int, Run] = {}
     if s.lbfgs_steps:
