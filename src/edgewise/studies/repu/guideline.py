@@ -17,6 +17,7 @@ from torch import Tensor
 from edgewise.activations import activation
 from edgewise.measure.jsonable import jsonable
 from edgewise.measure.simulate import simulate
+from edgewise.measure.wording import number
 from edgewise.studies import evidence
 from edgewise.studies.claim import Check, Claim
 from edgewise.studies.repu.networks import empirical_kernels
@@ -155,7 +156,7 @@ def _phase(s: Settings, diagram: dict[str, Any], fates: list[dict[str, Any]]) ->
         ),
         measured=(
             f"{agree} of {n} random networks of width {s.width} and {s.depth} layers at {len(fates)} points (C_W, C_b) "
-            f"do what infinite width says, from K₁ = {diagram['k0']:.3g}"
+            f"do what infinite width says, from K₁ = {number(diagram['k0'])}"
         ),
         n=n,
         settings={"k0": diagram["k0"], "lost_beyond": LOST},
@@ -163,8 +164,8 @@ def _phase(s: Settings, diagram: dict[str, Any], fates: list[dict[str, Any]]) ->
         figures=("guideline.phase",),
         data={"diagram": diagram, "points": fates, "width": s.width, "networks": s.point_networks},
         remarks=(
-            f"The first layer is set apart so that K₁ = {diagram['k0']:.3g}, small enough for {s.depth} layers; from a "
-            "larger K₁ the region that stays shrinks to C_W < 1.",
+            f"The first layer is set apart so that K₁ = {number(diagram['k0'])}, small enough for {s.depth} layers; "
+            "from a larger K₁ the region that stays shrinks to C_W < 1.",
         ),
     )
 
@@ -245,7 +246,7 @@ def _horizon(s: Settings, flows: dict[float, Tensor]) -> Claim:
         title="MRePU(2) at criticality: K doubles after 1/(2 a₁ K₁) layers and is lost after 1/(a₁ K₁)",
         says=(
             "K* = 0 repels at (C_W, C_b) = (1, 0): K grows as K₁/(1 − a₁ K₁ l) with a₁ = 6p² − 3p = 18. A first layer "
-            "of its own sets K₁, and with it the depth that can be reached; half of it is reached within a factor of 2."
+            "of its own sets K₁, and with it how deep a network can be: K stays within a factor of 2 for half of that depth."
         ),
         where="what the guideline must be read with",
         of_paper=False,
