@@ -61,16 +61,13 @@ class Adam:
         members_rates = torch.stack([rate.flatten() for rate in rates])
         table = torch.where(alive, members_rates, torch.nan).tolist()
         by_rate: dict[float, list[tuple[Tensor, ...]]] = defaultdict(list)
-        padded = []
+        copies: list[tuple[Tensor, Tensor]] = []
         for of_members, *tensors in zip(table, layers, gradients, *kept, strict=True):
+            dense = [_whole_vectors(t) for t in tensors]
+            copies += [(t, d) for t, d in zip(tensors, dense, strict=True) if t.data_ptr() != d.data_ptr()]
             runs = [(rate, len(list(same))) for rate, same in groupby(of_members)]
-            lanes, size = 64 // tensors[0].element_size(), tensors[0][0].numel()
-            dense = [t.reshape(len(of_members), size) for t in tensors]
-            if any(count * size % lanes for _, count in runs):
-                dense = [functional.pad(t, (0, -size % lanes)) for t in dense]
-            if dense[0].data_ptr() != tensors[0].data_ptr():
-                padded += [(t, copy[:, :size]) for t, copy in zip(tensors, dense, strict=True) if t is not tensors[1]]
-            parts = zip(*(torch.split(t, [count for _, count in runs]) for t in dense), strict=True)
+            lengths = [length for _, length in runs]
+            parts = zip(*(torch.split(d, lengths) for d in dense), strict=True)
             for (rate, _), part in zip(runs, parts, strict=True):
                 by_rate[rate].append(part)
         done = torch.tensor(float(step), device=alive.device)
@@ -82,5 +79,15 @@ class Adam:
                     p, g, m, v, [], [done] * len(p), lr=rate * scale, beta1=self.beta1, beta2=self.beta2,
                     weight_decay=self.weight_decay, eps=self.eps, amsgrad=False, maximize=False,
                 )  # fmt: skip
-        for tensor, copy in padded:
-            tensor.copy_(copy.reshape(tensor.shape))
+        for tensor, copy in copies:
+            tensor.copy_(copy[:, : tensor[0].numel()].reshape(tensor.shape))
+
+
+def _whole_vectors(t: Tensor) -> Tensor:
+    """t [member, ...] as [member, number]: the numbers of each member contiguous, and whole vector registers of them.
+
+    The kernel ends in single numbers, which it rounds otherwise: a member's last ones must not depend on its company.
+    """
+    flat = t.reshape(len(t), -1)
+    lanes = 64 // t.element_size()
+    return functional.pad(flat, (0, -flat.shape[1] % lanes)) if flat.shape[1] % lanes else flat
