@@ -18,6 +18,9 @@ from edgewise.measure.provenance import Provenance
 from edgewise.studies.evidence import Interval
 
 Verdict = Literal["holds", "does not hold", "cannot be told"]
+ABOVE_ZERO = (math.nextafter(0.0, 1.0), math.inf)
+"""The region of "greater": a tie is no difference."""
+BELOW_ZERO = (-math.inf, math.nextafter(0.0, -1.0))
 VERDICTS: tuple[Verdict, ...] = ("holds", "does not hold", "cannot be told")
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any, get_args
 
 from edgewise.studies import evidence
-from edgewise.studies.claim import Check, Claim
+from edgewise.studies.claim import ABOVE_ZERO, Check, Claim
 from edgewise.studies.prelu import paper
 from edgewise.studies.prelu.convergence import images_remarks
 from edgewise.studies.prelu.learning import FOURTEEN, INITIAL_SLOPE, WEIGHT_DECAY, Kind, Learned, learn, network
@@ -94,7 +93,7 @@ def _accuracy(s: Settings, found: dict[Kind, list[Learned]], told: dict[str, Any
         ),
         where="table 2",
         checks=tuple(
-            Check(f"{NAMES[kind]}: test accuracy minus ReLU's, same seed, mean", gain[kind], (0.0, math.inf), "points")
+            Check(f"{NAMES[kind]}: test accuracy minus ReLU's, same seed, mean", gain[kind], ABOVE_ZERO, "points")
             for kind in gain
         ),
         measured=(
@@ -137,7 +136,7 @@ def _early(s: Settings, found: dict[Kind, list[Learned]], told: dict[str, Any]) 
             *(
                 Check(
                     f"{NAMES[kind]}: slope of conv1 minus the mean of conv3_1 … fc2, mean over networks", early[kind],
-                    (0.0, math.inf),
+                    ABOVE_ZERO,
                 )
                 for kind in learned
             ),

@@ -184,6 +184,7 @@ def _letter(s: Settings, flows: dict[float, Tensor]) -> Claim:
             "taken as advice for a small kernel and any depth."
         ),
         where="criticality of MRePU, taken to the letter",
+        of_paper=False,
         checks=(
             Check(
                 f"from K₁ = {k0:g}, at layer {s.deep}, K is within a factor of 10 of K₁ in at least half of the "

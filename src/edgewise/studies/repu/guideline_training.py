@@ -168,7 +168,8 @@ def _letter(s: Settings, rows: list[dict[str, Any]], told: dict[str, Any]) -> Cl
             "MRePU can be initialised at criticality, (C_W, C_b) = (1, 0), and deep MRePU networks then train where "
             "RePU networks fail. Taken to the letter: in every layer, inputs of mean square 1."
         ),
-        where="criticality of MRePU and the experiments that rest on it",
+        where="criticality of MRePU, taken to the letter",
+        of_paper=False,
         checks=tuple(_check(s, rows, "letter")),
         measured=_outcome(rows, "letter"),
         n=s.seeds * len(s.depths),

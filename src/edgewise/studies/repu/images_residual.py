@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from edgewise.studies import evidence
-from edgewise.studies.claim import Check, Claim
+from edgewise.studies.claim import ABOVE_ZERO, Check, Claim
 from edgewise.studies.images.evaluation import evaluate
 from edgewise.studies.images.networks import Init, image_network
 from edgewise.studies.repu.images import CONTENDERS, MREPU, REPU, WARMUP, percent, shown
@@ -114,7 +114,7 @@ def _claim(s: Settings, cells: list[dict[str, Any]], told: dict[str, Any], remar
         checks=(
             Check(f"MRePU(2), {deep} layers, critical initialisation: mean test accuracy at least {s.trains}",
                   evidence.mean(mrepu["accuracy"]), (s.trains, 1.0)),
-            Check(f"{deep} layers: accuracy of MRePU(2) minus RePU(2), same seed, mean", better, (0.0, 1.0)),
+            Check(f"{deep} layers: accuracy of MRePU(2) minus RePU(2), same seed, mean", better, ABOVE_ZERO),
             Check(f"{deep} layers: accuracy of MRePU(2) minus ReLU, same seed, mean: at most {s.close} worse", against,
                   (-s.close, math.inf)),
         ),
