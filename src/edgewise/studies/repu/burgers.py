@@ -187,7 +187,7 @@ def _blindness(solutions: dict[str, Solution], s: Settings, context: Context) ->
     return Claim(
         key="burgers-relu-blind",
         title="Why: the residual of a ReLU network does not see the viscosity",
-        says="The second derivative of a ReLU network is 0 almost everywhere: its loss cannot contain the viscous term.",
+        says="u_xx of a ReLU network is 0 almost everywhere, so that its loss cannot contain the viscous term.",
         where="why ReLU fails to train there",
         of_paper=False,
         checks=(check,),

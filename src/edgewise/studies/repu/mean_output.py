@@ -111,10 +111,10 @@ def _claim(s: Settings, panels: list[dict[str, Any]]) -> Claim:
         key="mean-output",
         title="RePU fits with one hidden layer and no longer with five",
         says=(
-            "RePU networks fail with depth. Of the figure only this is known to us: the mean output of 100 models against "
-            "the target on random test data, for 1, 3 and 5 hidden layers, with a band of one standard deviation. That it "
-            "should follow the target with one layer and leave it with five is our reading, and MRePU beside it our "
-            "addition."
+            "RePU networks fail with depth. Of the figure only this is known to us: the mean output of 100 models "
+            "against the target on random test data, for 1, 3 and 5 hidden layers, with a band of one standard "
+            "deviation. That it should follow the target with one layer and leave it with five is our reading, and "
+            "MRePU beside it our addition."
         ),
         where="Figure 3, our reading",
         of_paper=False,

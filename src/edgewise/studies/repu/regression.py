@@ -225,7 +225,7 @@ def _by_depth(s: Settings, cells: list[dict[str, Any]]) -> Claim:
     return Claim(
         key="regression-depth",
         title="Deep RePU networks fail where MRePU, and RePU once tailored, do better",
-        says="RePU networks fail with depth, on regression too; MRePU mends that, and so does tailoring (our addition).",
+        says="RePU networks fail with depth, on regression too; MRePU mends that; so does tailoring (our addition).",
         where="the regression experiments, by depth",
         checks=(
             Check(f"RePU(2), {deep} layers, all functions: relative L2 error of the median network at least {FAILS}",
