@@ -246,7 +246,7 @@ def _horizon(s: Settings, flows: dict[float, Tensor]) -> Claim:
         key="mrepu-horizon",
         title="MRePU(2) at criticality: K doubles after 1/(2 a₁ K₁) layers and is lost after 1/(a₁ K₁)",
         says=(
-            "K* = 0 repels at (C_W, C_b) = (1, 0): K grows as K₁/(1 − a₁ K₁ l) with a₁ = 6p² − 3p = 18. A first layer "
+            "of its own sets K₁ and how deep a network can be: K stays within a factor of 2 for half of that depth."
             "of its own sets K₁, and with it how deep a network can be: K stays within a factor of 2 for half of that "
             "depth."
         ),
