@@ -10,7 +10,7 @@ from torch import Tensor, fx, nn
 
 import edgewise as ew
 from edgewise.errors import DomainError, SpecError
-from edgewise.models import CNN, GPT, MLP, VGG, DenseNet, PreActivationResNet, ResNet, WideResNet
+from edgewise.models import CNN, GPT, MLP, VGG, DenseNet, PlainCNN, PreActivationResNet, ResNet, WideResNet
 
 
 def _made(family: str, activation: object = "gelu") -> tuple[nn.Module, Tensor, tuple[int, ...]]:
@@ -30,12 +30,14 @@ def _made(family: str, activation: object = "gelu") -> tuple[nn.Module, Tensor, 
         return WideResNet(10, 1, outputs=4, activation=activation), images, (2, 4)
     if family == "vgg":
         return VGG((1, 2), outputs=4, width=4, activation=activation), images, (2, 4)
+    if family == "plain":
+        return PlainCNN(outputs=4, first=4, stages=((1, 4), (2, 4)), hidden=5, activation=activation), images, (2, 4)
     if family == "densenet":
         return DenseNet(10, 3, bottleneck=True, outputs=4, activation=activation), images, (2, 4)
     return GPT(11, context=8, depth=2, width=8, heads=2, activation=activation), tokens, (2, 5, 11)
 
 
-FAMILIES = ("mlp", "cnn", "resnet", "preactivation", "wide", "vgg", "densenet", "gpt")
+FAMILIES = ("mlp", "cnn", "resnet", "preactivation", "wide", "vgg", "plain", "densenet", "gpt")
 
 
 class _ActivationsAreLeaves(fx.Tracer):

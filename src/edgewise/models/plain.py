@@ -20,7 +20,7 @@ class PlainCNN(nn.Module):
     """A first 3x3 convolution, stages of convolutions without norms or shortcuts, two hidden linear layers, a head.
 
     stages: (convolutions, channels) of each; the image is halved by the first convolution's stride and by max pooling
-    before every stage, as long as it is larger than 2x2. kernel_size: 2 or 3, of the stages; the image keeps its size.
+    before every stage. kernel_size: 2 or 3, of the stages; the image keeps its size.
     hidden: units of each hidden linear layer. depth: layers with weights, 1 + convolutions + 3. The paper's 14 layers
     are first=64, stages=((4, 128), (6, 256)), kernel_size=2, its 30 layers ((4, 128), (22, 256)), its model B of 22
     layers first=96, ((6, 256), (6, 512), (6, 512)), kernel_size=3; on 224x224 images, where its first convolution is
@@ -59,7 +59,7 @@ class PlainCNN(nn.Module):
         )
         self.layers.add_module("conv1", _layer(convolution, sigma, before if per_channel else 1))
         for stage, (count, after) in enumerate(stages, start=2):
-            self.layers.add_module(f"pool{stage - 1}", _Halving())
+            self.layers.add_module(f"pool{stage - 1}", nn.MaxPool2d(2, ceil_mode=True))
             for place in range(1, checked_count("convolutions of a stage", count) + 1):
                 checked_count("channels of a stage", after)
                 convolution = nn.Conv2d(before, after, kernel_size, padding="same", padding_mode=padding_mode)
@@ -90,13 +90,6 @@ class PlainCNN(nn.Module):
         layers = (*self.layers.named_children(), *self.linear.named_children())
         found = {name: getattr(layer, "activation", None) for name, layer in layers}
         return {name: module for name, module in found.items() if isinstance(module, nn.Module)}
-
-
-class _Halving(nn.Module):
-    """Max pooling 2x2, of an image larger than 2x2."""
-
-    def forward(self, images: Tensor) -> Tensor:
-        return images if min(images.shape[2:]) <= _LEVEL else nn.functional.max_pool2d(images, 2)
 
 
 def _layer(sums: nn.Module, sigma: Activation, values: int) -> nn.Sequential:
