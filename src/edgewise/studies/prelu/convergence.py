@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from edgewise.studies import evidence
-from edgewise.studies.claim import Check, Claim
+from edgewise.studies.claim import ABOVE_ZERO, Check, Claim
 from edgewise.studies.prelu.learning import FOURTEEN, THIRTY, TWENTY_TWO, Architecture, Learned, Scheme, learn, network
 from edgewise.studies.study import Context, Part
 from edgewise.studies.subset import subset
@@ -125,7 +125,7 @@ def _both(s: Settings, he: Trained, xavier: Trained, told: dict[str, Any], where
             Check(f"He: steps until the training loss is below {CONVERGED}, within {PAPER_STEPS:,.0f} as in the paper",
                   _until(he), (-math.inf, PAPER_STEPS), "steps"),
             Check("Xavier: the same", _until(xavier), (-math.inf, PAPER_STEPS), "steps"),
-            Check("log2 of those steps, Xavier over He, same seed, mean", _earlier(he, xavier), (0, math.inf), "bits"),
+            Check("log2 of those steps, Xavier over He, same seed, mean", _earlier(he, xavier), ABOVE_ZERO, "bits"),
         ),
         measured=f"{_story(he)}; {_story(xavier)}",
         n=2 * s.seeds,

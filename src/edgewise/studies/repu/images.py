@@ -157,7 +157,8 @@ def _cells(
             cells.append(
                 {"activation": name, "depth": depth, "rate": s.rates[best],
                  "accuracy": torch.where(lost, 0.1, test.double())[best].tolist(), "diverged": int(lost[best].sum()),
-                 "rates": list(s.rates), "validation_by_rate": by_rate.tolist(), "diverged_by_rate": lost.sum(1).tolist()}
+                 "rates": list(s.rates), "validation_by_rate": by_rate.tolist(),
+                 "diverged_by_rate": lost.sum(1).tolist()}
             )  # fmt: skip
             done += depth * s.steps
     return cells
@@ -228,8 +229,8 @@ def _claim(s: Settings, cells: list[dict[str, Any]], data: Material, words: _Wor
         remarks=(
             f"The paper's networks are not known. These are of width {s.width} and saw {s.steps} batches of {s.batch} "
             "from a part of the set: accuracies are far from what more training would reach.",
-            "MRePU, whose first layer begins small, needs rates a hundred times smaller than ReLU's as it gets deeper; what "
-            "became of every rate is in the JSON.",
+            "MRePU, whose first layer begins small, needs rates a hundred times smaller than ReLU's as it gets deeper; "
+            "what became of every rate is in the JSON.",
             *data.remarks,
         ),
     )  # fmt: skip
