@@ -11,7 +11,7 @@ from edgewise.data import Split
 from edgewise.errors import DomainError
 from edgewise.train import SGD, Adam, Initial, Member, MemberActivation, Shape, initialise, train
 from edgewise.train.ensemble import forward_layers, preactivations
-from edgewise.train.gradients import loss_and_gradients
+from edgewise.train.gradients import BackPropagation, loss_and_gradients
 from edgewise.train.losses import member_losses
 
 SHAPE = Shape(inputs=6, width=8, depth=4, outputs=3)
@@ -72,7 +72,7 @@ def test_gradients_are_those_of_autograd(activation, loss):
 @pytest.mark.parametrize("loss", ["cross_entropy", "mse"])
 def test_inputs_and_targets_may_be_shared_by_all(loss, examples, few, monkeypatch):
     """Also where there are as many examples as members."""
-    monkeypatch.setattr("edgewise.train.gradients._members_at_a_time", lambda *_: few)
+    monkeypatch.setattr(BackPropagation, "_members_at_a_time", lambda *_: few)
     tensors, (inputs, targets) = layers(), batch(loss)
     x, y = inputs[0, :examples], targets[0, :examples]
     a = ew.activation("tanh")
@@ -87,19 +87,25 @@ def test_inputs_and_targets_may_be_shared_by_all(loss, examples, few, monkeypatc
 def test_how_many_members_go_through_the_cache_at_a_time_does_not_matter(a, few, monkeypatch):
     tensors, (inputs, targets) = layers(), batch("cross_entropy")
     whole = loss_and_gradients(a, tensors, inputs, targets)
-    monkeypatch.setattr("edgewise.train.gradients._members_at_a_time", lambda *_: few)
+    monkeypatch.setattr(BackPropagation, "_members_at_a_time", lambda *_: few)
     parts = loss_and_gradients(a, tensors, inputs, targets)
     assert torch.equal(whole[0], parts[0])
     assert all(torch.equal(mine, other) for mine, other in zip(parts[1], whole[1], strict=True))
 
 
-def test_gradients_are_written_where_told():
+def test_batch_after_batch_in_the_same_memory():
+    """Of several sizes; the layers change in between, as a step changes them."""
     tensors, (inputs, targets) = layers(), batch("mse")
     a = ew.activation("tanh")
-    room = tuple(torch.full_like(t, torch.nan) for t in tensors)
-    _, gradients = loss_and_gradients(a, tensors, inputs, targets, "mse", out=room)
-    assert all(mine is given for mine, given in zip(gradients, room, strict=True))
-    same(room, loss_and_gradients(a, tensors, inputs, targets, "mse")[1])
+    back = BackPropagation(a, tensors, "mse")
+    for examples in (11, 5, 11):
+        x, y = inputs[:, :examples], targets[:, :examples]
+        losses = back(x, y)
+        expected, wanted = loss_and_gradients(a, tensors, x, y, "mse")
+        assert torch.equal(losses, expected)
+        assert all(torch.equal(mine, other) for mine, other in zip(back.gradients, wanted, strict=True))
+        for t, slope in zip(tensors, back.gradients, strict=True):
+            t.sub_(0.1 * slope)
 
 
 @pytest.mark.parametrize("loss", ["cross_entropy", "mse"])

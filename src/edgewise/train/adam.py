@@ -63,6 +63,13 @@ class Adam:
         by_rate: dict[float, list[tuple[Tensor, ...]]] = defaultdict(list)
         copies: list[tuple[Tensor, Tensor]] = []
         for of_members, *tensors in zip(table, layers, gradients, *kept, strict=True):
+            if (
+                len(set(of_members)) == 1
+                and tensors[0].numel() % _LANES == 0
+                and all(t.is_contiguous() for t in tensors)
+            ):
+                by_rate[of_members[0]].append(tuple(tensors))
+                continue
             dense = [_whole_vectors(t) for t in tensors]
             copies += [(t, d) for t, d in zip(tensors, dense, strict=True) if t.data_ptr() != d.data_ptr()]
             runs = [(rate, len(list(same))) for rate, same in groupby(of_members)]
@@ -83,11 +90,14 @@ class Adam:
             tensor.copy_(copy[:, : tensor[0].numel()].reshape(tensor.shape))
 
 
+_LANES = 16
+"""Numbers in the widest vector register: of float32; fewer of float64."""
+
+
 def _whole_vectors(t: Tensor) -> Tensor:
     """t [member, ...] as [member, number]: the numbers of each member contiguous, and whole vector registers of them.
 
     The kernel ends in single numbers, which it rounds otherwise: a member's last ones must not depend on its company.
     """
     flat = t.reshape(len(t), -1)
-    lanes = 64 // t.element_size()
-    return functional.pad(flat, (0, -flat.shape[1] % lanes)) if flat.shape[1] % lanes else flat
+    return functional.pad(flat, (0, -flat.shape[1] % _LANES)) if flat.shape[1] % _LANES else flat

@@ -13,7 +13,7 @@ from edgewise.errors import DomainError
 from edgewise.train.checkpoints import digest
 from edgewise.train.compilation import compiled
 from edgewise.train.ensemble import Elementwise, Member, Parameters, Shape, initialise, preactivations, rates
-from edgewise.train.gradients import loss_and_gradients
+from edgewise.train.gradients import BackPropagation
 from edgewise.train.losses import Loss, member_losses
 from edgewise.train.member_activation import MemberActivation, of_members
 from edgewise.train.order import Order
@@ -41,7 +41,6 @@ class MLPEnsemble(Problem):
             )
         self.activation, self.loss = of_members(activation, members), loss
         self._layers = tuple(t.detach().requires_grad_(True) for t in parameters.layers())
-        self._gradients = tuple(torch.empty_like(t, requires_grad=False) for t in self._layers)
         self._inputs = data.inputs.to(device=like.device, dtype=like.dtype)
         targets = data.labels.to(like.device)
         self._targets = targets.to(like.dtype) if targets.is_floating_point() else targets
@@ -49,6 +48,7 @@ class MLPEnsemble(Problem):
         self._order = Order(seeds, len(data), batch, like.device)
         self._scales = input_scales(members, like)
         self._forward = _forward
+        self._back = BackPropagation(self.activation, self._layers, loss)
         self.members = len(members)
 
     @classmethod
@@ -73,12 +73,10 @@ class MLPEnsemble(Problem):
         """`losses`, detached, and their gradients, which the next call overwrites."""
         if self._forward is not _forward:
             return super().losses_and_gradients(step)
+        back = self._back
         if self._scales is None:
-            return loss_and_gradients(
-                self.activation, self._layers, self._inputs, self._targets, self.loss, rows=self._order.rows(step),
-                out=self._gradients,
-            )  # fmt: skip
-        return loss_and_gradients(self.activation, self._layers, *self.batch(step), self.loss, out=self._gradients)
+            return back(self._inputs, self._targets, rows=self._order.rows(step)), back.gradients
+        return back(*self.batch(step)), back.gradients
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
         """The inputs [member, example, feature] and targets [member, example, ...] of a step."""
@@ -91,11 +89,11 @@ class MLPEnsemble(Problem):
         chosen = type(self).__new__(type(self))
         chosen.__dict__.update(self.__dict__)
         chosen._layers = tuple(t.detach()[members].requires_grad_(True) for t in self._layers)
-        chosen._gradients = tuple(t[: len(members)] for t in self._gradients)
         chosen._order = self._order.select(members)
         chosen._scales = None if self._scales is None else self._scales[members]
         if isinstance(self.activation, MemberActivation):
             chosen.activation = self.activation.select(members)
+        chosen._back = BackPropagation(chosen.activation, chosen._layers, self.loss, room=self._back.gradients)
         chosen.members = len(members)
         return chosen
 

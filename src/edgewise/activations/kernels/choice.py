@@ -41,9 +41,9 @@ _compiling = threading.Lock()
 
 
 class Kernel(Protocol):
-    """``kernel(x)`` or ``kernel(x, grad)``: a new tensor."""
+    """``kernel(x)`` or ``kernel(x, grad)``: a new tensor, or `out`, written, where the device's compiler can."""
 
-    def __call__(self, x: Tensor, grad: Tensor | None = None) -> Tensor: ...
+    def __call__(self, x: Tensor, grad: Tensor | None = None, out: Tensor | None = None) -> Tensor: ...
 
 
 def value(activation: Activation, x: Tensor) -> Tensor | None:

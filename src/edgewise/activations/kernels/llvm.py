@@ -52,8 +52,14 @@ class Kernel:
 
     run: Callable[..., None] = field(init=False, repr=False)
 
-    def __call__(self, x: Tensor, grad: Tensor | None = None) -> Tensor:
-        """A new tensor, of x's layout where x has neither gaps nor overlaps."""
+    def __call__(self, x: Tensor, grad: Tensor | None = None, out: Tensor | None = None) -> Tensor:
+        """A new tensor, of x's layout where x has neither gaps nor overlaps.
+
+        out: one of the same layout as x and grad, all contiguous, to be written instead; it may be x or grad itself.
+        """
+        if out is not None:
+            self._fill(out, x, grad)
+            return out
         out = torch.empty_like(x)
         if out.stride() != x.stride():
             x = out.copy_(x)  # every element is read before it is written
