@@ -16,6 +16,7 @@ from typing import Any
 REQUIREMENTS = {
     "neural_tangents": ["neural-tangents==0.6.5", "jax==0.4.35", "jaxlib==0.4.35", "numpy<2", "scipy<1.13"],
     "anyinit": ["anyinit==0.4.0", "numpy>=1.26", "scipy>=1.11"],
+    "jax": ["jax==0.10.2", "jaxlib==0.10.2", "optax==0.2.8"],
     "dks": ["dks==0.1.2", "absl-py", "autograd", "numpy<2", "scipy<1.13"],
 }
 
@@ -34,9 +35,9 @@ def environment(name: str) -> Path:
 
 
 class Peer:
-    """A running worker; `ask` sends one job and waits for its answer."""
+    """A running worker; `ask` sends one job and waits for its answer. variables: of its environment, beside ours."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, **variables: str) -> None:
         script = Path(__file__).parent / f"{name}_worker.py"
         self._process = subprocess.Popen(
             [environment(name), script],
@@ -44,6 +45,7 @@ class Peer:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
+            env={**os.environ, **variables},
         )
 
     def ask(self, job: str, **arguments: Any) -> dict[str, Any]:

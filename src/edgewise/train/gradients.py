@@ -6,6 +6,7 @@ On a processor members are taken a few at a time, so that what the layers hand t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -62,7 +63,7 @@ class BackPropagation:
         )
         self._base = activation.base if isinstance(activation, MemberActivation) else activation
         self._unit = _unit(self._base, self._layers[0])
-        self._hand_over: _HandOver | None = None
+        self._room: _Room | None = None
 
     @torch.no_grad()
     def __call__(self, inputs: Tensor, targets: Tensor, *, rows: Tensor | None = None) -> Tensor:
@@ -74,20 +75,19 @@ class BackPropagation:
         A member whose numbers are not finite has a gradient that is not finite, and changes no other member's.
         Raises DomainError for an unknown loss.
         """
-        members, examples = self._members, inputs.shape[-2] if rows is None else rows.shape[1]
+        examples = inputs.shape[-2] if rows is None else rows.shape[1]
         few = self._members_at_a_time(examples)
-        if self._hand_over is None or not self._hand_over.fits(few, examples):
-            self._hand_over = _HandOver(self._layers, few, examples)
+        if self._room is None or not self._room.fits(few, examples):
+            self._room = _Room(self._layers, self.gradients, few, examples)
         losses = []
-        for start in range(0, members, few):
-            some = slice(start, min(start + few, members))
+        for part in self._room.parts:
             x, y = inputs, targets
             if rows is not None:
-                x, y = (_picked(t, rows[some]) for t in (inputs, targets))
-            elif few < members:
-                x = inputs if inputs.dim() == 2 else inputs[some]
-                y = targets if targets.dim() == (1 if self._loss == "cross_entropy" else 2) else targets[some]
-            losses.append(self._back_propagate(some, x, y, self._hand_over.of(some.stop - start)))
+                x, y = (_picked(t, rows[part.members]) for t in (inputs, targets))
+            elif few < self._members:
+                x = inputs if inputs.dim() == 2 else inputs[part.members]
+                y = targets if targets.dim() == (1 if self._loss == "cross_entropy" else 2) else targets[part.members]
+            losses.append(self._back_propagate(part, x, y))
         return torch.cat(losses)
 
     def _members_at_a_time(self, examples: int) -> int:
@@ -100,16 +100,13 @@ class BackPropagation:
         most = max(1, torch.get_num_threads() * _CACHE // bytes_each)
         return -(-self._members // -(-self._members // most))  # parts of nearly one size
 
-    def _back_propagate(self, some: slice, inputs: Tensor, targets: Tensor, room: _HandOver) -> Tensor:
+    def _back_propagate(self, part: _Part, inputs: Tensor, targets: Tensor) -> Tensor:
         """Writes the gradients of these members and returns their losses."""
-        depth = len(self._layers) // 2
-        layers, gradients = ([t[some] for t in ts] for ts in (self._layers, self.gradients))
-        weights, biases = layers[:depth], layers[depth:]
-        unit = self._unit
+        weights, biases, unit = part.weights, part.biases, self._unit
         if isinstance(self._activation, MemberActivation):
-            unit = _with_constants(self._activation, some, unit)
+            unit = _with_constants(self._activation, part.members, unit)
         values, pullbacks = [inputs.expand(len(weights[0]), *inputs.shape[-2:])], []
-        for weight, bias, z, space in zip(weights[:-1], biases[:-1], room.preactivations, room.values, strict=True):
+        for weight, bias, z, space in zip(weights[:-1], biases[:-1], part.preactivations, part.values, strict=True):
             torch.bmm(values[-1], weight, out=z)
             value, pullback = unit(z.add_(bias), space)  # on a processor faster than baddbmm
             values.append(value)
@@ -117,42 +114,55 @@ class BackPropagation:
         # the few outputs of many examples are laid out example by example: the softmax then works on whole vectors
         outputs = torch.baddbmm(biases[-1].mT, weights[-1].mT, values[-1].mT).mT
         losses, slope = losses_and_slopes(self._loss, outputs, targets)
-        for i in reversed(range(depth)):
-            torch.bmm(values[i].mT, slope, out=gradients[i])
-            torch.sum(slope, 1, keepdim=True, out=gradients[depth + i])
+        for i in reversed(range(len(weights))):
+            torch.bmm(values[i].mT, slope, out=part.weight_slopes[i])
+            torch.sum(slope, 1, keepdim=True, out=part.bias_slopes[i])
             if i:
-                slope = pullbacks[i - 1](torch.bmm(slope, weights[i].mT, out=room.slopes[i - 1]))
+                slope = pullbacks[i - 1](torch.bmm(slope, weights[i].mT, out=part.slopes[i - 1]))
         return losses
 
 
-class _HandOver:
-    """Room for what the layers of some members hand to one another: z, sigma(z) and slopes, [member, example, unit].
+@dataclass(frozen=True)
+class _Part:
+    """Some of the members: their layers, their gradients, and room for what the layers hand to one another.
 
-    Kept, because the pages of new memory cost as much as the products that fill them.
+    members: which. weights, biases, weight_slopes, bias_slopes: views, one a layer; preactivations, values, slopes:
+    [member, example, unit], one a hidden layer.
     """
 
-    def __init__(self, layers: Sequence[Tensor], members: int, examples: int) -> None:
-        hidden = layers[: len(layers) // 2 - 1]
-        self._held = members, examples
-        self._parts: dict[int, _HandOver] = {members: self}
-        self.preactivations = [w.new_empty(members, examples, w.shape[2]) for w in hidden]
-        self.values = [torch.empty_like(z) for z in self.preactivations]
-        widest = max((z.numel() for z in self.preactivations), default=0)
-        two = [layers[0].new_empty(widest) for _ in range(2)]
-        self.slopes = [two[i % 2][: z.numel()].view(z.shape) for i, z in enumerate(self.preactivations)]
+    members: slice
+    weights: Sequence[Tensor]
+    biases: Sequence[Tensor]
+    weight_slopes: Sequence[Tensor]
+    bias_slopes: Sequence[Tensor]
+    preactivations: Sequence[Tensor]
+    values: Sequence[Tensor]
+    slopes: Sequence[Tensor]
 
-    def fits(self, members: int, examples: int) -> bool:
+
+class _Room:
+    """The members in parts of `few`, which follow one another in the same memory.
+
+    It is kept, because the pages of new memory cost as much as the products that fill them.
+    """
+
+    def __init__(self, layers: Sequence[Tensor], gradients: Sequence[Tensor], few: int, examples: int) -> None:
+        self._made_for = few, examples
+        depth = len(layers) // 2
+        like, units = layers[0], [weight.shape[2] for weight in layers[: depth - 1]]
+        preactivations, values = ([like.new_empty(few, examples, n) for n in units] for _ in range(2))
+        turns = [like.new_empty(few * examples * max(units, default=0)) for _ in range(2)]
+        slopes = [turns[i % 2][: few * examples * n].view(few, examples, n) for i, n in enumerate(units)]
+        self.parts = []
+        for start in range(0, len(like), few):
+            members = slice(start, min(start + few, len(like)))
+            of_part = [[t[members] for t in ts] for ts in (layers, gradients)]
+            room = ([t[: members.stop - start] for t in ts] for ts in (preactivations, values, slopes))
+            self.parts.append(_Part(members, *(half for ts in of_part for half in (ts[:depth], ts[depth:])), *room))
+
+    def fits(self, few: int, examples: int) -> bool:
         """Whether it was made for these numbers."""
-        return self._held == (members, examples)
-
-    def of(self, members: int) -> _HandOver:
-        """The same room for fewer members."""
-        if members not in self._parts:
-            part = _HandOver.__new__(_HandOver)
-            for name in ("preactivations", "values", "slopes"):
-                setattr(part, name, [t[:members] for t in getattr(self, name)])
-            self._parts[members] = part
-        return self._parts[members]
+        return self._made_for == (few, examples)
 
 
 def _picked(data: Tensor, rows: Tensor) -> Tensor:

@@ -39,7 +39,7 @@ def losses_and_slopes(loss: Loss, outputs: Tensor, targets: Tensor) -> tuple[Ten
     if loss == "cross_entropy":
         # along a last dimension of a few classes torch's softmax is twenty times as slow
         logs = functional.log_softmax(outputs.mT, 1)
-        labels = targets.expand(outputs.shape[:2])[:, None]
+        labels = (targets if targets.dim() == 2 else targets.expand(outputs.shape[:2])).unsqueeze(1)
         losses = logs.gather(1, labels).squeeze(1).mean(1).neg_()
         slope = logs.exp_().scatter_(1, labels, -1.0, reduce="add")
         return losses, slope.div_(outputs.shape[1]).mT
