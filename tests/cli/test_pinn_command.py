@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner, Result
 
 from edgewise.cli import main
@@ -29,7 +30,8 @@ def run(*arguments: str) -> Result:
     return CliRunner().invoke(main, ["pinn", *arguments])
 
 
-def test_the_equations_are_listed() -> None:
+def test_the_equations_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")  # narrower tables wrap the equations
     shown = run("--list")
     assert shown.exit_code == 0
     assert "u_t + u u_x = 0.003183 u_xx" in shown.stdout

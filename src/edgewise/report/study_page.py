@@ -20,7 +20,7 @@ from edgewise.report.drawing import inline_svg, png
 from edgewise.report.figures.registry import drawing
 from edgewise.report.notation import number
 from edgewise.report.page import resource
-from edgewise.studies.claim import VERDICTS, Check, Claim, Verdict
+from edgewise.studies.claim import ABOVE_ZERO, BELOW_ZERO, VERDICTS, Check, Claim, Verdict
 from edgewise.studies.result import MARK, NO_DATA, StudyResult
 
 LEVEL: dict[Verdict, str] = {"holds": "yes", "does not hold": "no", "cannot be told": "unknown"}
@@ -151,6 +151,8 @@ def between(low: float, high: float) -> str:
     """An interval or a region in words; an end that is infinite is left out."""
     if math.isinf(low) and math.isinf(high):
         return "open"
+    if (low, high) in (ABOVE_ZERO, BELOW_ZERO):
+        return "> 0" if (low, high) == ABOVE_ZERO else "< 0"
     if math.isinf(high):
         return f"≥ {number(low)}"
     if math.isinf(low):
