@@ -2,6 +2,8 @@
 
 from edgewise.train.adam import Adam
 from edgewise.train.checkpoints import Checkpoints
+from edgewise.train.conv_ensemble import ConvEnsemble, conv_layer_rates
+from edgewise.train.convolutional import ConvParameters, ConvShape, forward_conv, initialise_conv
 from edgewise.train.ensemble import Initial, Member, Parameters, Shape, forward, initialise
 from edgewise.train.loop import minimise
 from edgewise.train.member_activation import MemberActivation, tailored_members
@@ -28,6 +30,9 @@ __all__ = [
     "Adam",
     "Checkpoints",
     "Constant",
+    "ConvEnsemble",
+    "ConvParameters",
+    "ConvShape",
     "Initial",
     "Linear",
     "Look",
@@ -46,10 +51,13 @@ __all__ = [
     "WarmupCosine",
     "accuracy",
     "batch_losses",
+    "conv_layer_rates",
     "empirical_kernels",
     "forward",
+    "forward_conv",
     "gradient_norms",
     "initialise",
+    "initialise_conv",
     "lbfgs",
     "minimise",
     "outputs",
