@@ -108,9 +108,9 @@ PART = Part(
     run=run,
     settings={
         "smoke": Settings(seeds=2, steps=(40, 40, 40), train=1000, test=300, batch=16),
-        "full": Settings(seeds=4, steps=(300, 500, 400), train=10000, test=1000),
+        "full": Settings(seeds=4, steps=(300, 600, 600), train=10000, test=1000),
     },
-    seconds={"smoke": 12.0, "full": 220.0},
+    seconds={"smoke": 12.0, "full": 300.0},
 )
 
 
@@ -131,7 +131,7 @@ def _both(s: Settings, he: Trained, xavier: Trained, told: dict[str, Any], where
         n=2 * s.seeds,
         settings={**told, "network": _drawn_small(he.architecture)},
         numbers={"rows": [_row(t) for t in (he, xavier)]},
-        figures=("convergence.curves",),
+        figures=(f"convergence.layers-{layers}",),
         data=_data(he, xavier),
         remarks=(
             _SMALL,
@@ -157,7 +157,7 @@ def _deeper(s: Settings, he: Trained, xavier: Trained, told: dict[str, Any]) -> 
         n=2 * s.seeds,
         settings={**told, "network": _drawn_small(he.architecture)},
         numbers={"rows": [_row(t) for t in (he, xavier)]},
-        figures=("convergence.curves",),
+        figures=("convergence.layers-30",),
         data=_data(he, xavier),
         remarks=(
             _SMALL,

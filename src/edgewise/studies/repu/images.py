@@ -221,7 +221,7 @@ def _claim(s: Settings, cells: list[dict[str, Any]], data: Material, words: _Wor
             "initialisation": "recommended for each activation; each image scaled to mean square 1",
         },
         numbers={"rows": [{**cell, "mean": found[cell["activation"], cell["depth"]].to_dict()} for cell in cells]},
-        figures=("images.depths",),
+        figures=(words.key.replace("-", "."),),
         data={
             "data": data.told["name"], "network": words.what, "guess": 0.1, "cells": [shown(c) for c in cells],
             "trains": s.trains, "fails": s.fails,

@@ -47,4 +47,6 @@ def _caption(data: Data) -> str:
     )
 
 
-FIGURES = {"curves": Drawing("Convergence from He's and Xavier's initialisation", curves_figure, _caption)}
+FIGURES = {
+    f"layers-{layers}": Drawing(f"Convergence of {layers} layers", curves_figure, _caption) for layers in (14, 22, 30)
+}

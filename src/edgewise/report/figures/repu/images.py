@@ -95,6 +95,7 @@ def _residual_caption(data: Data) -> str:
 
 
 FIGURES = {
-    "depths": Drawing("Accuracy on images, by depth", depths_figure, _depths_caption),
+    "mlp": Drawing("Fully connected networks on images, by depth", depths_figure, _depths_caption),
+    "cnn": Drawing("Plain convolutional networks on images, by depth", depths_figure, _depths_caption),
     "residual": Drawing("Accuracy of ResNets on images", residual_figure, _residual_caption, wide=True),
 }
