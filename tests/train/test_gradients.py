@@ -53,7 +53,10 @@ def same(ours, theirs) -> None:
 @pytest.mark.parametrize(
     "activation",
     [
-        *(ew.activation(s) for s in ("relu", "tanh", "mrepu(p=2)", "gelu", "helu", "elu", "x*sigmoid(1.5*x)")),
+        *(
+            ew.activation(s)
+            for s in ("relu", "tanh", "sigmoid", "mrepu(p=2)", "gelu", "helu", "elu", "x*sigmoid(1.5*x)")
+        ),
         torch.sin,
         CONSTANTS,
     ],

@@ -33,6 +33,7 @@ TANH = register(
     Definition(
         name="tanh",
         derivatives=(torch.tanh, sech_squared, lambda x: -2 * torch.tanh(x) * sech_squared(x), _tanh_third),
+        backward_of_value=lambda grad, y: torch.ops.aten.tanh_backward.grad_input(grad, y, grad_input=grad),
         facts=lambda: Facts(formula=r"\tanh x", limits=(-1.0, 1.0), parity="odd"),
         source="classical; LeCun, Bottou, Orr & Müller, Efficient BackProp, 1998",
         summary="Hyperbolic tangent.",
@@ -49,6 +50,7 @@ SIGMOID = register(
     Definition(
         name="sigmoid",
         derivatives=(torch.sigmoid, logistic_slope, logistic_curvature, _sigmoid_third),
+        backward_of_value=lambda grad, y: torch.ops.aten.sigmoid_backward.grad_input(grad, y, grad_input=grad),
         facts=lambda: Facts(formula=r"\frac{1}{1+e^{-x}}", limits=(0.0, 1.0)),
         source="classical; Rumelhart, Hinton & Williams, Nature 323, 1986",
         summary="Logistic function.",

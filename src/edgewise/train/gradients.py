@@ -187,9 +187,11 @@ def _unit(activation: Elementwise, like: Tensor) -> Unit:
             return slope.mul_(definition.surrogate(z, **parameters))
         return slope.mul_(closed_form(activation, z, 1))
 
+    of_value = definition.backward_of_value
+
     def unit(z: Tensor, room: Tensor) -> tuple[Tensor, Pullback]:
         made = closed_form(activation, z, 0) if value is None else value(z, None, room)
-        return made, lambda slope: pullback(z, slope)
+        return made, lambda slope: pullback(z, slope) if of_value is None else of_value(slope, made)
 
     return unit
 
