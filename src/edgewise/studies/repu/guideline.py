@@ -72,9 +72,9 @@ PART = Part(
     run=run,
     settings={
         "smoke": Settings(width=200, networks=48, point_networks=24),
-        "full": Settings(width=600, networks=100, point_networks=150),
+        "full": Settings(width=600, networks=100, point_networks=60),
     },
-    seconds={"smoke": 7.0, "full": 120.0},
+    seconds={"smoke": 7.0, "full": 100.0},
 )
 
 
