@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +11,7 @@ import torch
 
 from edgewise.errors import DomainError
 from edgewise.studies.claim import Claim
+from edgewise.train import streams
 
 Scale = Literal["smoke", "full"]
 SCALES: tuple[Scale, ...] = ("smoke", "full")
@@ -34,9 +33,7 @@ class Context:
 
     def generator(self, *stream: int) -> torch.Generator:
         """A generator on the device, seeded by `seed` and the numbers of a stream: the same for the same numbers."""
-        text = json.dumps([self.seed, *stream]).encode()
-        number = int.from_bytes(hashlib.sha256(text).digest()[:7], "big")
-        return torch.Generator(self.device).manual_seed(number)
+        return streams.stream(self.seed, *stream, device=self.device)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from edgewise.train.streams import stream
+
+ORDER = "order"
+"""The purpose of the streams that order examples: weights are drawn with the seed itself."""
+
 
 class Order:
     """Batches of row numbers [member, example]: a new permutation per seed and pass; an incomplete batch is dropped.
@@ -58,6 +63,5 @@ class _Passes:
         return self._current
 
     def _rewind(self) -> None:
-        # weights are drawn with the seed itself: the order of the data must not be the same stream again
-        self._generators = [torch.Generator().manual_seed(seed + 2**32) for seed in self.seeds]
+        self._generators = [stream(seed, ORDER) for seed in self.seeds]
         self._number, self._current = -1, torch.empty(0, dtype=torch.int64)

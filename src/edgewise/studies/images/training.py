@@ -21,8 +21,10 @@ from edgewise.studies.images.run import ImageRun
 from edgewise.studies.images.scalars import Scalars
 from edgewise.train import SGD, Checkpoints, Look, Network, Recorder, WarmupCosine, minimise
 from edgewise.train.live import Optimiser, Rate
+from edgewise.train.order import ORDER
 from edgewise.train.run import Run
 from edgewise.train.schedules import Schedule
+from edgewise.train.streams import stream
 from edgewise.train.training import LOSS_BOUND
 
 TRAINING_IMAGES_LOOKED_AT = 2000
@@ -78,8 +80,8 @@ def train_images(
     steps = epochs * per_epoch
 
     def batches(number: int) -> Iterator[tuple[Tensor, Tensor]]:
-        generator = torch.Generator().manual_seed((seed << 24) + number)
-        return here.train.batches(size, generator, augment=augment, channels_last=channels_last, drop_last=True)
+        order = stream(seed, ORDER, number)
+        return here.train.batches(size, order, augment=augment, channels_last=channels_last, drop_last=True)
 
     problem = Network(model, batches, functional.cross_entropy, autocast=autocast, label=label)
     images = _watched(here) if watch is None else {name: chosen.to(home) for name, chosen in watch.items()}

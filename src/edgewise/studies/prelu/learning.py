@@ -17,7 +17,9 @@ from edgewise.models import PlainCNN
 from edgewise.studies.images.evaluation import evaluate
 from edgewise.train import SGD, Network, WarmupCosine, minimise
 from edgewise.train.decay import penalty
+from edgewise.train.order import ORDER
 from edgewise.train.schedules import Schedule
+from edgewise.train.streams import stream
 from edgewise.train.training import LOSS_BOUND
 
 Scheme = Literal["he", "xavier"]
@@ -85,7 +87,7 @@ def learn(
     here = images.to(device)
 
     def batches(number: int) -> Iterator[tuple[Tensor, Tensor]]:
-        return here.train.batches(batch, torch.Generator().manual_seed((seed << 24) + number), drop_last=True)
+        return here.train.batches(batch, stream(seed, ORDER, number), drop_last=True)
 
     told: list[Tensor] = []
 
