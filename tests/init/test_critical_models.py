@@ -9,7 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from edgewise import models
+from edgewise import nn as ew_nn
 from edgewise.init import InitReport, critical_
+from edgewise.init.verify import second_moments
 
 
 def _seed(number: int = 0) -> torch.Generator:
@@ -122,3 +124,37 @@ def test_zero_padding_and_dropout_are_spoken_of() -> None:
     notes = " ".join(critical_(model, generator=_seed()).notes)
     assert "2 convolutions pad with zeros" in notes
     assert "dropout p=0.5" in notes
+
+
+def _sparse(count: int, seed: int) -> Tensor:
+    """Mostly black images with a few bright pixels: behind a norm these lie far outside a Gaussian."""
+    source = _seed(seed)
+    lit = torch.rand(count, 1, 16, 16, generator=source) < 0.02
+    return lit * torch.rand(count, 1, 16, 16, generator=source)
+
+
+def test_near_a_repelling_point_the_outliers_of_the_sample_set_the_scale() -> None:
+    """On a stream that ends its blocks with an activation an outlier grows on its own, whatever the variance."""
+
+    def behind_the_last_block(sample: Tensor | None) -> tuple[float, InitReport]:
+        model = models.ResNet(20, width=8, channels=1, activation="mrepu(p=2)")
+        report = critical_(model, sample, generator=_seed())
+        predicted = report["norm.weight"].constant
+        assert predicted is not None
+        return second_moments(model, _sparse(64, 9))["stages.2.2.activation2"] / predicted**2, report
+
+    blind, _ = behind_the_last_block(None)
+    seen, report = behind_the_last_block(_sparse(64, 3))
+    assert blind > 100.0  # theory follows the variance of a Gaussian alone
+    assert 0.1 < seen < 3.0  # on other images than those of the sample
+    assert any("outliers" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("common", [0.0, 1.0])
+def test_no_start_is_lowered_for_what_would_be_the_same_at_every_scale(common: float) -> None:
+    """Gaussian inputs as theory wants them, and inputs with a mean, which breaks the prediction at any K0."""
+    layers = [m for _ in range(6) for m in (nn.Linear(32, 32), ew_nn.MRePU())]
+    report = critical_(
+        nn.Sequential(*layers, nn.Linear(32, 2)), common + torch.randn(256, 32, generator=_seed(4)), generator=_seed()
+    )
+    assert not any("outliers" in note for note in report.notes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from edgewise import theory
@@ -12,6 +12,9 @@ from edgewise.errors import AverageError, NoInitialisationError
 from edgewise.init.roles import Part, Residual, Roles
 from edgewise.init.signals import Signal, moments
 from edgewise.theory import Initialisation, kernel_functions
+
+REPELS = "k_star_zero_unstable"
+"""The principle of a start from which K grows by itself."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +39,13 @@ class Wanted:
 
 
 class Rules:
-    """The choices for one network: its depth, width and residual strength decide what each activation wants."""
+    """The choices for one network: its depth, width and residual strength decide what each activation wants.
 
-    def __init__(self, roles: Roles, *, width: int | None, output_variance: float) -> None:
-        self.depth, self.width, self.output_variance = roles.depth, width, output_variance
+    caution: what the K0 of an activation whose critical point repels is multiplied by (`init.outliers`).
+    """
+
+    def __init__(self, roles: Roles, *, width: int | None, output_variance: float, caution: float = 1.0) -> None:
+        self.depth, self.width, self.output_variance, self.caution = roles.depth, width, output_variance, caution
         bare = [abs(r.gamma) for r in roles.residuals.values() if not r.normalised]
         self.skip = min(1.0, max(bare, default=0.0))
         self.advice: list[str] = []
@@ -48,8 +54,17 @@ class Rules:
     def wanted(self, a: Activation) -> Wanted:
         """`theory.recommend` at this depth and width; on a stream without norms K0 leaves room for its growth."""
         if a not in self._wanted:
-            self._wanted[a] = self._ask(a)
+            found = self._ask(a)
+            if found.principle == REPELS and self.caution != 1.0:
+                why = f"times {self.caution:.4g} for the outliers of the sample"
+                found = replace(found, k0=self.caution * found.k0, reason=f"{found.reason}; {why}")
+            self._wanted[a] = found
         return self._wanted[a]
+
+    @property
+    def repelled(self) -> tuple[Activation, ...]:
+        """Those asked about so far that start near a critical point which repels."""
+        return tuple(a for a, wanted in self._wanted.items() if wanted.principle == REPELS)
 
     def _ask(self, a: Activation) -> Wanted:
         try:

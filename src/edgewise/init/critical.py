@@ -18,6 +18,7 @@ from edgewise.init.book import Fill
 from edgewise.init.by_hand import graph_by_hand
 from edgewise.init.graph import ModelGraph, Node
 from edgewise.init.layers import kept
+from edgewise.init.outliers import tamed
 from edgewise.init.plan import Inputs, Norms, Plan
 from edgewise.init.propagation import propagate
 from edgewise.init.report import InitReport, LayerCheck, ParameterRecord
@@ -51,7 +52,8 @@ def critical_(
     parameters and what is not understood are left, and said so. An error leaves the model untouched.
 
     sample: a batch (a tensor, a tuple of arguments or a mapping of keyword arguments) from which the mean square of the
-    inputs is measured, and what pooling and attention leave of theirs; the model is run on it. mean_square: of the
+    inputs is measured, and what pooling and attention leave of theirs; the model is run on it. Where a critical point
+    repels (MRePU), K0 is lowered until the outliers of this batch stay near the prediction, too. mean_square: of the
     inputs where no sample is given, 1 by default. output_variance: mean square of the outputs of the last layer.
     generator: on the CPU; torch's global one unless given. norms: "scale" sets the weight of a norm that feeds an
     activation to sqrt(K), and of one that ends a residual branch to that branch's scale; "leave" touches none.
@@ -92,35 +94,45 @@ def critical_(
     data = Inputs(size, measuring.inputs(inner, sample) if sample is not None else {})
     about_data = _about_data(data, graph)
 
-    def plan(measured: Mapping[str, float]) -> Plan:
+    def plan(measured: Mapping[str, float], caution: float) -> Plan:
         return propagate(
-            inner, graph, inputs=data, output_variance=output, norms=norms, untouched=untouched, measured=measured
-        )
+            inner, graph, inputs=data, output_variance=output, norms=norms, untouched=untouched, measured=measured,
+            caution=caution,
+        )  # fmt: skip
 
-    made = plan({})
     state = source.get_state()
-    before = [(parameter, parameter.detach().clone()) for parameter in inner.parameters()]
-    checks: tuple[LayerCheck, ...] = ()
-    try:
+
+    def write(made: Plan) -> None:
+        source.set_state(state)  # the same draws every time, at the scales of the plan
         apply.write(inner, _values(inner, made.fills, source, distribution))
-        ratios: dict[str, float] = {}
-        uncertain = [graph[name] for name in made.uncertain]
-        for _ in range(_ROUNDS if sample is not None and uncertain else 0):
+
+    def settle(caution: float) -> tuple[Plan, Mapping[str, float]]:
+        """The plan, written, once what it assumed has been measured; and all second moments then, with a sample."""
+        made, ratios = plan({}, caution), {}
+        write(made)
+        uncertain = [graph[name] for name in made.uncertain] if sample is not None else []
+        for _ in range(_ROUNDS if uncertain else 0):
             found = _ratios(uncertain, made, measuring.second_moments(inner, sample), ratios)
             settled = all(abs(found[name] / ratios.get(name, 1.0) - 1.0) < _SETTLED for name in found)
             if settled:
                 break
             ratios = found
-            made = plan(ratios)
-            source.set_state(state)  # the same draws, at the scales that the measurement gives
-            apply.write(inner, _values(inner, made.fills, source, distribution))
+            made = plan(ratios, caution)
+            write(made)
+        measured = measuring.second_moments(inner, sample) if sample is not None and made.repelled else {}
+        return made, measured
+
+    before = [(parameter, parameter.detach().clone()) for parameter in inner.parameters()]
+    checks: tuple[LayerCheck, ...] = ()
+    try:
+        made, about_outliers = tamed(settle, graph)
         if batch is not None:
             checks = _measured(inner, graph, made, batch, correct)
     except BaseException:
         apply.restore(before)
         raise
     said = unwrapping(model)
-    notes = (*((said,) if said else ()), *graph.notes, *about_data, *made.notes)
+    notes = (*((said,) if said else ()), *graph.notes, *about_data, *about_outliers, *made.notes)
     return InitReport(
         scheme="critical",
         reason=f"{_reason(graph, made, fed_by is not None)}; {distribution} weights",

@@ -20,7 +20,8 @@ class Plan:
     """What an initialisation will do, before anything is written.
 
     fills: by first parameter name. signals: the predicted law of every node. records: of parameters the graph reaches.
-    uncertain: the nodes whose second moment had to be assumed.
+    uncertain: the nodes whose second moment had to be assumed. repelled: specs of activations that start near a
+    critical point which repels, where what is large grows by itself.
     """
 
     fills: Mapping[str, Fill]
@@ -29,6 +30,7 @@ class Plan:
     notes: tuple[str, ...]
     output_kernel: float | None
     uncertain: frozenset[str]
+    repelled: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -47,25 +47,27 @@ def propagate(
     norms: Norms = "scale",
     untouched: Mapping[str, str] | None = None,
     measured: Mapping[str, float] | None = None,
+    caution: float = 1.0,
 ) -> Plan:
     """The kernel of every node of a graph, and the variance of every parameter that may be initialised.
 
     untouched: parameters to leave, by first name, with the reason. measured: ratios of second moments, output over
     input, of nodes about which theory says nothing (pooling, attention, what is unknown), where they were measured.
+    caution: what K0 is multiplied by where the critical point repels.
     """
-    return _Walk(model, graph, inputs, output_variance, norms, untouched or {}, measured or {}).walk()
+    return _Walk(model, graph, inputs, output_variance, norms, untouched or {}, measured or {}, caution).walk()
 
 
 class _Walk:
     def __init__(
         self, model: nn.Module, graph: ModelGraph, inputs: Inputs, output_variance: float, norms: Norms,
-        untouched: Mapping[str, str], measured: Mapping[str, float],
+        untouched: Mapping[str, str], measured: Mapping[str, float], caution: float,
     ) -> None:  # fmt: skip
         self.model, self.graph, self.inputs, self.norms = model, graph, inputs, norms
         self.measured = measured
         self.book = Book(model, untouched)
         self.roles: Roles = roles(graph, self._layer_scales())
-        self.rules = Rules(self.roles, width=self._smallest_fan(), output_variance=output_variance)
+        self.rules = Rules(self.roles, width=self._smallest_fan(), output_variance=output_variance, caution=caution)
         self.signals: dict[str, Signal] = {}
         self.assumptions: dict[str, list[str]] = {}
         self.uncertain: set[str] = set()
@@ -91,6 +93,7 @@ class _Walk:
             tuple(dict.fromkeys(self.notes)),
             kernel,
             frozenset(self.uncertain),
+            tuple(a.spec for a in self.rules.repelled),
         )
 
     # what is known before the walk
