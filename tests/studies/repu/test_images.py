@@ -52,11 +52,11 @@ def test_a_part_gives_claims_that_draw_themselves_from_json(name: str, context: 
 
 def test_deep_mrepu_learns_the_digits_and_deep_repu_does_not(context: Context) -> None:
     settings = replace(
-        images.PERCEPTRONS.settings["smoke"], depths=(20,), width=32, seeds=3, steps=100, rates=(3e-4,),
+        images.PERCEPTRONS.settings["smoke"], depths=(20,), width=32, seeds=3, steps=100, rates=(1e-4,),
         contenders=(images.MREPU, images.REPU),
     )  # fmt: skip
     mrepu, repu = (row["accuracy"] for row in images.perceptrons(settings, context).numbers["rows"])
-    assert min(mrepu) > 0.5  # a guess has 0.1
+    assert min(mrepu) > 0.7  # a guess has 0.1
     assert max(repu) < 0.3
 
 

@@ -70,9 +70,9 @@ PART = Part(
     run=run,
     settings={
         "smoke": Settings(seeds=2, steps=40, train=1000, test=300, batch=16),
-        "full": Settings(seeds=5, steps=500, train=10000, test=2000),
+        "full": Settings(seeds=5, steps=1500, train=10000, test=2000),
     },
-    seconds={"smoke": 6.0, "full": 120.0},
+    seconds={"smoke": 6.0, "full": 550.0},
 )
 
 
