@@ -108,7 +108,7 @@ def critical_(
 
     def settle(caution: float) -> tuple[Plan, Mapping[str, float]]:
         """The plan, written, once what it assumed has been measured; and all second moments then, with a sample."""
-        made, ratios = plan({}, caution), {}
+        made, ratios = plan({}, caution), dict[str, float]()
         write(made)
         uncertain = [graph[name] for name in made.uncertain] if sample is not None else []
         for _ in range(_ROUNDS if uncertain else 0):
