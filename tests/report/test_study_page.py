@@ -7,6 +7,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -93,13 +94,31 @@ def test_the_markdown_names_every_claim_and_escapes_its_bars(result: StudyResult
     assert text.count("\n## ") == 1 + len(result.claims)
 
 
-@pytest.mark.parametrize("study", studies())
-def test_the_page_in_the_docs_is_in_step_with_the_committed_result(study: str) -> None:
+@pytest.fixture
+def generate() -> ModuleType:
+    """docs/generate_study.py."""
     spec = importlib.util.spec_from_file_location("generate_study", DOCS / "generate_study.py")
     assert spec is not None
     assert spec.loader is not None
-    generate = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(generate)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_run_of_one_part_leaves_the_other_claims_as_committed(result: StudyResult, generate: ModuleType) -> None:
+    again, added = claim("bad", 0.1, 0.2), claim("new", 0.1, 0.2)
+    made = replace(
+        result, claims=(again, added), date="2027-01-01T00:00:00",
+        missing=(Missing("first", "Done before", "not asked for"), Missing("later", "Another", "not asked for")),
+    )  # fmt: skip
+    found = generate.combined(result, made)
+    assert found.claims == (result.claims[0], again, result.claims[2], added)
+    assert [part.key for part in found.missing] == ["later"]  # "gone" was made up for, "first" was there
+    assert found.date == made.date
+
+
+@pytest.mark.parametrize("study", studies())
+def test_the_page_in_the_docs_is_in_step_with_the_committed_result(study: str, generate: ModuleType) -> None:
     page, made = generate.page(study), generate.result(study)
     assert page.exists() == made.exists()
     if made.exists():
