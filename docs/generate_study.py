@@ -1,8 +1,8 @@
 """Writes docs/reproduce_STUDY.md from the committed result of a study: ``python docs/generate_study.py repu``.
 
-``python docs/generate_study.py repu FOLDER`` first takes claims and figures over from FOLDER, where ``edgewise reproduce
-repu --scale full --out FOLDER`` has put them. Claims of parts that were not run there (``--only``) stay as committed;
-each says for itself when and by which revision it was measured.
+``python docs/generate_study.py repu FOLDER`` first takes claims and figures over from FOLDER, where ``edgewise
+reproduce repu --scale full --out FOLDER`` has put them. Claims of parts that were not run there (``--only``) stay as
+committed; each says for itself by which revision it was measured.
 """
 
 from __future__ import annotations
