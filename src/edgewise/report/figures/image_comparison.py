@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -52,12 +53,16 @@ def accuracy_figure(data: Data) -> Figure:
     colours = _colours(data)
     figure = blank(_WIDE, 1.0 + 0.52 * len(ranked))
     axes = figure.subplots()
+    every = [run["test"]["accuracy"] for of in runs.values() for run in of]
+    apart = 0.012 * (max(every) - min(every))
     for row, standing in enumerate(ranked):
         name, interval = standing["activation"], standing["accuracy"]
-        for run in runs[name]:
+        levels = _levels([run["test"]["accuracy"] for run in runs[name]], apart)
+        for run, level in zip(runs[name], levels, strict=True):
             mark, size = ("x", 6.5) if run["diverged_at"] else ("o", 6)
             edge = {"markeredgewidth": 1.6} if run["diverged_at"] else {"markeredgecolor": PAPER}
-            axes.plot(100 * run["test"]["accuracy"], row - 0.12, mark, color=colours[name], markersize=size, **edge)
+            y = row - 0.06 - 0.12 * level
+            axes.plot(100 * run["test"]["accuracy"], y, mark, color=colours[name], markersize=size, **edge)
         centre = 100 * interval["estimate"]
         if interval["low"] is not None:
             ends = max(0.0, 100 * interval["low"]), min(100.0, 100 * interval["high"])
@@ -71,6 +76,17 @@ def accuracy_figure(data: Data) -> Figure:
     axes.set_xlabel("test accuracy (%)")
     axes.margins(x=0.04)
     return figure
+
+
+def _levels(values: Sequence[float], apart: float, most: int = 4) -> list[int]:
+    """How high each dot stands so that none hides another, as far as `most` levels allow."""
+    ends = [-math.inf] * most
+    levels = [0] * len(values)
+    for i in sorted(range(len(values)), key=lambda i: values[i]):
+        free = [level for level in range(most) if values[i] - ends[level] > apart]
+        levels[i] = free[0] if free else ends.index(min(ends))
+        ends[levels[i]] = values[i]
+    return levels
 
 
 @drawn
