@@ -128,7 +128,7 @@ def test_closed_forms_are_each_others_derivatives(spec: str) -> None:
 
 @pytest.mark.parametrize("spec", VARIANTS)
 @given(c=st.floats(0.01, 100), size=st.floats(1e-3, 30))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_parity_and_homogeneity_are_as_declared(spec: str, c: float, size: float) -> None:
     a = ew.activation(spec)
     x = size * torch.linspace(-1, 1, 41, dtype=torch.float64)
@@ -142,7 +142,7 @@ def test_parity_and_homogeneity_are_as_declared(spec: str, c: float, size: float
 
 @pytest.mark.parametrize("spec", [s for s in VARIANTS if ew.activation(s).pieces])
 @given(x=st.floats(-40, 40))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_pieces_reproduce_the_function(spec: str, x: float) -> None:
     a = ew.activation(spec)
     pieces = a.pieces or ()

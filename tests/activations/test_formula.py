@@ -9,7 +9,7 @@ import pickle
 import mpmath
 import pytest
 import torch
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import edgewise as ew
@@ -71,7 +71,7 @@ def _trees() -> st.SearchStrategy[Node]:
     return st.recursive(leaves, grown, max_leaves=8)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(_trees(), st.floats(-4, 4))
 def test_a_random_formula_has_the_value_that_mpmath_gives_it(tree: Node, at: float) -> None:
     tree = parse(as_text(apply("add", tree, apply("mul", number(0), X))))

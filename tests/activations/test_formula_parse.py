@@ -6,7 +6,7 @@ import string
 import warnings
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import edgewise as ew
@@ -151,7 +151,7 @@ __class__ lambda else pi e _ 0x1f 1j"""
 _TOKENS = st.sampled_from(_WORDS.split())
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300)
 @given(
     st.one_of(
         st.text(max_size=60),

@@ -117,7 +117,7 @@ def _indices(shape: tuple[int, ...]) -> list[tuple[int, ...]]:
     low=st.floats(-3, 3).map(lambda x: round(x, 2)),
     width=st.floats(0.1, 4).map(lambda x: round(x, 2)),
 )
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=25, derandomize=True)
 def test_any_sparse_polynomial_is_within_its_stated_error(
     terms: dict[tuple[int, int], float], spec: str, low: float, width: float
 ) -> None:

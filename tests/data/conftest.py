@@ -1,7 +1,11 @@
-"""A web server that misbehaves on request, and a home of its own for every test."""
+"""A web server that misbehaves on request, small sets published on it, and a home of its own for every test."""
 
 from __future__ import annotations
 
+import hashlib
+import io
+import pickle
+import tarfile
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,6 +13,10 @@ from pathlib import Path
 
 import pytest
 from published_files import Server
+from small_sets import COLOUR, GREY, PARTS, idx_digests, write_idx
+
+from edgewise.data.catalogue import Entry, RemoteFile
+from edgewise.data.layouts import CifarPython, Idx, Strips
 
 
 @pytest.fixture(autouse=True)
@@ -62,3 +70,43 @@ def server() -> Iterator[Server]:
         yield state
         http.shutdown()
         thread.join()
+
+
+NAMES = tuple(str(i) for i in range(10))
+
+
+@pytest.fixture
+def tiny(tmp_path: Path, server: Server) -> Entry:
+    """A set like MNIST, published on the test server, with two mirrors of which the first lacks it."""
+    write_idx(tmp_path / "published", GREY)
+    digests = idx_digests(tmp_path / "published")
+    files = []
+    for part in PARTS:
+        server.files[f"/b/{part}.gz"] = (tmp_path / "published" / f"{part}.gz").read_bytes()
+        urls = tuple(f"{server.address}/{mirror}/{part}.gz" for mirror in "ab")
+        files.append(RemoteFile(f"{part}.gz", digests[part][0], urls))
+    layout = Idx(12, 10, (5, 4), 10, digests, folders=("Tiny/raw",))
+    return Entry("tiny_set", "Tiny", NAMES, (layout,), tuple(files))
+
+
+@pytest.fixture
+def tiny_colour(server: Server) -> Entry:
+    """A set like CIFAR-10: one archive of pickled batches."""
+    content, digests = io.BytesIO(), {}
+    with tarfile.open(fileobj=content, mode="w:gz") as tar:
+        for name, images, labels in (
+            ("one", COLOUR.train_images, COLOUR.train_labels), ("test", COLOUR.test_images, COLOUR.test_labels),
+        ):  # fmt: skip
+            batch = pickle.dumps({"data": images.flatten(1).numpy(), "labels": labels.tolist()}, 2)
+            digests[name] = f"md5:{hashlib.md5(batch, usedforsecurity=False).hexdigest()}"
+            member = tarfile.TarInfo(f"tiny-batches/{name}")
+            member.size = len(batch)
+            tar.addfile(member, io.BytesIO(batch))
+    server.files["/tiny.tar.gz"] = content.getvalue()
+    checksum = f"md5:{hashlib.md5(content.getvalue(), usedforsecurity=False).hexdigest()}"
+    layouts = (
+        CifarPython(12, 10, 8, 10, ("one",), "test", "labels", digests, folders=("tiny-batches",)),
+        Strips(12, 10, 8, 10, ("a.zip", "b.zip"), "c.zip", key="tiny"),
+    )
+    remote = RemoteFile("tiny.tar.gz", checksum, (f"{server.address}/tiny.tar.gz",))
+    return Entry("tiny_colour", "Tiny", NAMES, layouts, (remote,), ("tiny-batches/one", "tiny-batches/test"))

@@ -29,6 +29,10 @@ def random_set(train: int, test: int, shape: tuple[int, int, int], *, classes: i
     return Arrays(*part(train), *part(test))
 
 
+GREY = random_set(12, 10, (1, 5, 4))
+COLOUR = random_set(12, 10, (3, 8, 8))
+
+
 def equal(ours: Arrays, theirs: Arrays) -> bool:
     return all(
         torch.equal(getattr(ours, name), getattr(theirs, name))

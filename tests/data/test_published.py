@@ -2,66 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import os
-import pickle
-import tarfile
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from published_files import Server
-from small_sets import PARTS, idx_digests, random_set, write_idx, write_strips
+from small_sets import COLOUR, GREY, PARTS, random_set, write_idx, write_strips
 
 from edgewise import data
 from edgewise.data import catalogue, checksums
-from edgewise.data.catalogue import Entry, RemoteFile
-from edgewise.data.layouts import CifarPython, Idx, Strips
+from edgewise.data.catalogue import Entry
 from edgewise.data.published import published
 from edgewise.errors import DataError
-
-GREY = random_set(12, 10, (1, 5, 4))
-COLOUR = random_set(12, 10, (3, 8, 8))
-NAMES = tuple(str(i) for i in range(10))
-
-
-@pytest.fixture
-def tiny(tmp_path: Path, server: Server) -> Entry:
-    """A set like MNIST, published on the test server, with two mirrors of which the first lacks it."""
-    write_idx(tmp_path / "published", GREY)
-    digests = idx_digests(tmp_path / "published")
-    files = []
-    for part in PARTS:
-        server.files[f"/b/{part}.gz"] = (tmp_path / "published" / f"{part}.gz").read_bytes()
-        urls = tuple(f"{server.address}/{mirror}/{part}.gz" for mirror in "ab")
-        files.append(RemoteFile(f"{part}.gz", digests[part][0], urls))
-    layout = Idx(12, 10, (5, 4), 10, digests, folders=("Tiny/raw",))
-    return Entry("tiny_set", "Tiny", NAMES, (layout,), tuple(files))
-
-
-@pytest.fixture
-def tiny_colour(server: Server) -> Entry:
-    """A set like CIFAR-10: one archive of pickled batches."""
-    content, digests = io.BytesIO(), {}
-    with tarfile.open(fileobj=content, mode="w:gz") as tar:
-        for name, images, labels in (
-            ("one", COLOUR.train_images, COLOUR.train_labels), ("test", COLOUR.test_images, COLOUR.test_labels),
-        ):  # fmt: skip
-            batch = pickle.dumps({"data": images.flatten(1).numpy(), "labels": labels.tolist()}, 2)
-            digests[name] = f"md5:{hashlib.md5(batch, usedforsecurity=False).hexdigest()}"
-            member = tarfile.TarInfo(f"tiny-batches/{name}")
-            member.size = len(batch)
-            tar.addfile(member, io.BytesIO(batch))
-    server.files["/tiny.tar.gz"] = content.getvalue()
-    checksum = f"md5:{hashlib.md5(content.getvalue(), usedforsecurity=False).hexdigest()}"
-    layouts = (
-        CifarPython(12, 10, 8, 10, ("one",), "test", "labels", digests, folders=("tiny-batches",)),
-        Strips(12, 10, 8, 10, ("a.zip", "b.zip"), "c.zip", key="tiny"),
-    )
-    remote = RemoteFile("tiny.tar.gz", checksum, (f"{server.address}/tiny.tar.gz",))
-    return Entry("tiny_colour", "Tiny", NAMES, layouts, (remote,), ("tiny-batches/one", "tiny-batches/test"))
 
 
 def is_grey(found: data.ImageSet) -> bool:

@@ -105,7 +105,7 @@ def test_features_far_from_zero_are_found() -> None:
     assert abs(value.item() - float(exact)) < 1e-11
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.floats(-6, 6), st.floats(-3, 3), st.sampled_from(["relu", "abs", "repu(p=2)", "repu(p=2.5)", "prelu"]))
 def test_homogeneous_kernels_scale(log_k: float, log_scale: float, spec: str) -> None:
     a = ew.activation(spec)
@@ -114,7 +114,7 @@ def test_homogeneous_kernels_scale(log_k: float, log_scale: float, spec: str) ->
     torch.testing.assert_close(left, right, rtol=1e-13, atol=0.0)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.floats(-8, 8), st.sampled_from(["gelu", "tanh", "mrepu(p=2)", "elu", "sin", "hardtanh", "softplus"]))
 def test_cauchy_schwarz_and_jensen(log_k: float, spec: str) -> None:
     K, a = torch.tensor(10.0**log_k, dtype=torch.float64), ew.activation(spec)

@@ -120,7 +120,7 @@ def test_a_pair_of_equal_preactivations_is_the_kernel(spec: str) -> None:
     torch.testing.assert_close(theory.derivative_pair(spec, K, K, K), theory.chi_perp(spec, K), rtol=1e-9, atol=0.0)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.floats(-3, 2), st.floats(-3, 2), st.floats(-1, 1), st.sampled_from(["relu", "mrepu(p=2)", "tanh", "gelu", "sin"])
 )

