@@ -158,3 +158,10 @@ def test_no_start_is_lowered_for_what_would_be_the_same_at_every_scale(common: f
         nn.Sequential(*layers, nn.Linear(32, 2)), common + torch.randn(256, 32, generator=_seed(4)), generator=_seed()
     )
     assert not any("outliers" in note for note in report.notes)
+
+
+def test_a_stream_that_nothing_can_hold_is_told_and_no_error() -> None:
+    """RePU squares its stream nine times: no weights keep it in float32, and the report says where it is lost."""
+    report = critical_(models.ResNet(20, width=8, activation="repu(p=2)"), IMAGES, generator=_seed())
+    assert any("beyond what float32 holds" in note for note in report.notes)
+    assert all(math.isfinite(r.constant) for r in report.parameters if r.constant is not None)

@@ -37,6 +37,9 @@ from edgewise.init.signals import (
 )
 from edgewise.init.streams import described
 
+BEYOND = 1e30
+"""A mean square from which on single numbers, and soon their squares, overflow in float32."""
+
 
 def propagate(
     model: nn.Module,
@@ -146,9 +149,10 @@ class _Walk:
                 assert node.activation is not None
                 words = _named(node.activation.spec, node)
                 found = through(first, node.activation, words)
-                if not math.isfinite(found.second):
+                if not found.second < BEYOND:
                     self.notes.append(
-                        f"{words}: its mean square at K={first.second:.4g} is infinite; 1 is taken instead"
+                        f"{words}: its mean square at K={first.second:.4g} is {found.second:.4g}, beyond what float32 "
+                        "holds; 1 is taken instead, and the signal will overflow there"
                     )
                     return assumed(1.0, words, self._root())
                 return found
