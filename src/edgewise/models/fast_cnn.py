@@ -67,6 +67,7 @@ class FastCNN(nn.Module):
         variances, directions = torch.linalg.eigh(_patch_covariance(images))
         scaled = (directions / (variances.clamp(min=0.0) + _REGULAR).sqrt()).mT.flip(0)  # largest variance first
         layer.weight.copy_(torch.cat([scaled, -scaled]).view_as(layer.weight))
+        assert layer.bias is not None
         layer.bias.zero_()
 
     def forward(self, images: Tensor) -> Tensor:
@@ -91,9 +92,11 @@ def _group(before: int, after: int, sigma: Activation) -> nn.Sequential:
 
 def _patch_covariance(images: Tensor) -> Tensor:
     """Mean products of the numbers of a patch, over all patches: float64 [n, n], n = channels x 2 x 2."""
-    patches = images.unfold(2, _SIDE, 1).unfold(3, _SIDE, 1).permute(0, 2, 3, 1, 4, 5).flatten(3)
-    total = torch.zeros(patches.shape[-1], patches.shape[-1], dtype=torch.float64, device=images.device)
-    for part in patches.split(500):  # float64 copies of a few images at a time
-        rows = part.flatten(0, 2).double()
-        total += rows.mT @ rows
-    return total / patches[..., 0].numel()
+    height, width = images.shape[2] - _SIDE + 1, images.shape[3] - _SIDE + 1
+    corners = [(i, j) for i in range(_SIDE) for j in range(_SIDE)]
+    total = torch.zeros((), dtype=torch.float64, device=images.device)
+    for part in torch.split(images, 500):  # float64 copies of a few images at a time
+        shifted = torch.stack([part[:, :, i : i + height, j : j + width] for i, j in corners], 2)
+        rows = shifted.double().flatten(1, 2).flatten(2)
+        total = total + (rows @ rows.mT).sum(0)
+    return total / (len(images) * height * width)

@@ -116,7 +116,13 @@ def _initialise(network: nn.Module, inner: nn.Module, init: Init, seed: int, sam
     elif init == "xavier":
         initialising.xavier_(network, sample, generator=generator)
     elif init == "critical":
+        # gains that stay what they are count most: they alone decide the kernel that an activation ever sees
+        fixed = [m.weight for m in inner.modules() if isinstance(m, nn.BatchNorm2d) and not m.weight.requires_grad]
+        for gain in fixed:
+            gain.requires_grad_(True)
         initialising.critical_(network, sample, generator=generator)
+        for gain in fixed:
+            gain.requires_grad_(False)
 
 
 def images_wanted(name: str) -> int:
