@@ -148,12 +148,18 @@ def _device(given: str | None) -> str:
 
 def _completed(options: dict[str, Any], home: str) -> Any:
     """The recipe, if one is wanted; options that were not given become what it says, or what is usual without one."""
+    from edgewise.studies.images.networks import is_flat
     from edgewise.studies.images.recipe import recipe
 
     name = options.pop("recipe")
     found = None if name is None else recipe(name, home.partition(":")[0])
     if found is not None and options["optimiser"] == "adam":
         raise click.UsageError(f"--optimiser adam given with --recipe {name}, which brings its own; leave it out")
+    if found is not None and options["model"] is not None and is_flat(options["model"]):
+        raise click.UsageError(
+            f"--model {options['model']} given with --recipe {name}, which needs a network with convolutions; "
+            "leave it out"
+        )
     usual: dict[str, Any] = {"model": "mlp", "seeds": 5, "optimiser": "adam", "init": "critical"}
     if found is not None:
         usual = {"model": found.model, "seeds": found.seeds, "optimiser": "sgd", "init": found.init}

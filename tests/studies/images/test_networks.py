@@ -83,3 +83,18 @@ def test_what_cannot_be_a_network_is_told(name: str, words: str) -> None:
 def test_an_unknown_initialisation_is_told() -> None:
     with pytest.raises(SpecError, match="init='magic' given"):
         image_network("cnn", shape=(1, 8, 8), classes=3, init="magic")  # type: ignore[arg-type]
+
+
+def test_critical_sets_the_gains_that_are_not_trained() -> None:
+    sample = torch.randn(100, 3, 12, 12, generator=torch.Generator().manual_seed(0))
+
+    def gains(init: Init) -> list[torch.nn.Parameter]:
+        network = image_network("fastcnn(width=4)", "gelu", shape=(3, 12, 12), classes=3, init=init, sample=sample)
+        return [p for name, p in network.named_parameters() if "norm" in name and name.endswith("weight")]
+
+    # the kernel of GELU's critical point, 3.561553, is the mean square that a gain gives a normalised signal
+    critical = gains("critical")
+    assert len(critical) == 6
+    assert all(torch.allclose(gain, torch.full_like(gain, 3.561553**0.5), rtol=1e-6) for gain in critical)
+    assert all(torch.equal(gain, torch.ones_like(gain)) for gain in gains("paper"))
+    assert not any(gain.requires_grad for gain in (*critical, *gains("paper")))
