@@ -41,7 +41,7 @@ def test_a_recipe_says_its_scale_and_writes_the_usual_page(tmp_path: Path) -> No
     arguments = ["compare", "relu", "gelu", "--recipe", "fast", *small, "--out", str(tmp_path), "--json"]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.output
-    assert "recipe fast, a small scale for a CPU: fastcnn(width=8)" in result.stderr
+    assert "recipe fast, on a small scale for a CPU: fastcnn(width=8)" in result.stderr
     told = json.loads(result.stdout)
     assert told["settings"]["recipe"]["label_smoothing"] == 0.2
     assert told["settings"]["init"] == "paper"

@@ -59,8 +59,9 @@ def _count(n: int) -> str:
 
 def _subtitle(data: Data) -> str:
     s = data["settings"]
+    recipe = f"recipe {s['recipe']['name']} · " if s["recipe"] else ""
     return (
-        f"{s['model']} · {data['data']['train']:,} training images, {s['epochs']} epochs · "
+        f"{recipe}{s['model']} · {data['data']['train']:,} training images, {s['epochs']} epochs · "
         f"{len(s['seeds'])} seed{'s' if len(s['seeds']) > 1 else ''} · tested on {data['data']['test']:,}"
     )
 
@@ -95,11 +96,10 @@ def _headline(data: Data) -> str:
 def _notices(data: Data) -> Iterator[str]:
     if data["unfinished"]:
         yield f"Interrupted: {', '.join(data['unfinished'])} not finished, and not in the tables."
+    names = tuple(s["activation"] for s in data["standings"])  # which are never written large
+    for remark in data["remarks"]:
+        yield f"{remark}." if remark.startswith(names) else f"{remark[:1].upper()}{remark[1:]}."
     yield from data["data"]["remarks"]
-    yield from (
-        f"{remark[:1].upper()}{remark[1:]}." if remark.startswith("best") else f"{remark}."
-        for remark in data["remarks"]
-    )
 
 
 def _row(s: Data, *, first: bool) -> dict[str, str]:
@@ -142,7 +142,9 @@ def _pictures(data: Data, specs: str) -> Iterator[dict[str, Any]]:
     )
     accuracy = f"Each dot is a seed, at the end of training.{spread}{cross}"
     recipe = data["settings"]["recipe"]
-    smoothed = " against smoothed labels, which keeps it above 0" if recipe and recipe["label_smoothing"] else ""
+    smoothed = (
+        ", and against smoothed labels, so that it cannot reach 0" if recipe and recipe["label_smoothing"] else ""
+    )
     alone = ", each seen as it is" if recipe and data["settings"]["augment"] else ""
     curves = (
         "Thin: every seed; thick: their mean; a curve ends where most seeds have diverged. The loss is that of the "

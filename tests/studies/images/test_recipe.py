@@ -209,9 +209,14 @@ def _never(*_: object, **__: object) -> None:
 def test_page_and_reason_say_recipe_and_scale(images: Parts, colours: ImageSet) -> None:
     made = compare(["relu"], images, _settings(TINY, colours, seeds=(0,)))
     assert made.standings[0].learning_rate == TINY.learning_rate
-    assert "a small scale for a CPU of the recipe fast (fastcnn(width=4), 80 images, 2 epochs)" in made.remarks[0]
+    assert "recipe fast on a small scale for a CPU (fastcnn(width=4), 80 images, 2 epochs)" in made.remarks[0]
     page = comparison_page.html(json.loads(json.dumps(made.to_dict(), allow_nan=False)))
-    for words in ("small scale for a CPU", "Nesterov momentum 0.85", "alternate from epoch to epoch", "6 views"):
+    for words in (
+        "Recipe fast on a small scale for a CPU",
+        "Nesterov momentum 0.85",
+        "alternate from epoch to epoch",
+        "6 views",
+    ):
         assert words in page
     unseen = compare(["relu"], images, _settings(TINY, colours, seeds=(0,), augment=None))
     assert "views" not in comparison_page.html(unseen.to_dict())

@@ -215,7 +215,7 @@ class _Work:
 
     @property
     def _channels_last(self) -> bool:
-        """Faster for convolutions in low precision on a GPU; of a ResNet-20's step on a CPU it takes a fifth off."""
+        """Meant for convolutions in low precision on a GPU; on a CPU it takes a sixth off a ResNet-20's step."""
         return not is_flat(self.settings.model)
 
     def _watch(self) -> dict[str, Any]:
@@ -259,7 +259,7 @@ def _checked(s: Settings) -> Settings:
 
 
 def usual_precision(device: str) -> str | None:
-    """bfloat16 where the device has fast instructions for it."""
+    """bfloat16 on a GPU; on CPUs without instructions for it, it takes many times as long (docs/compare.md)."""
     return "bfloat16" if device.startswith("cuda") else None
 
 

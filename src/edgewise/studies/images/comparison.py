@@ -144,7 +144,7 @@ class Comparison:
         found = []
         if recipe is not None and recipe.scale:
             found.append(
-                f"{recipe.scale} of the recipe {recipe.name} ({self.settings.model}, {self.data['train']:,} images, "
+                f"recipe {recipe.name} {recipe.scale} ({self.settings.model}, {self.data['train']:,} images, "
                 f"{self.settings.epochs} epochs): what holds here need not hold for the whole of it"
             )
         overflow = [s.activation for s in self.standings if self._outputs_overflow(s)]

@@ -30,7 +30,7 @@ _EXAMPLES = 1024
 class Recipe:
     """A way to train image networks, in which activation and initialisation can be exchanged.
 
-    scale: "" for the whole of it, or what it is a small part of. train, validation, test: images, None for all that
+    scale: "" for the whole of it, or how much of it this is, in words. train, validation, test: images, None for all
     there are. learning_rate, weight_decay: what a step of 1024 images takes, on the sum of their losses; both are
     independent of batch and momentum, and the decay of the rate, where gradients change slowly. norm_factor: the rate
     of the shifts of norms is so many times as large. label_smoothing: see `train.CrossEntropy`. first_epochs: so long
@@ -135,7 +135,7 @@ def recipe(name: str, device_type: str) -> Recipe:
 _WHOLE: dict[str, Recipe] = {"fast": Recipe("fast")}
 _SMALL: dict[str, Recipe] = {
     "fast": replace(
-        _WHOLE["fast"], scale="a small scale for a CPU", model="fastcnn(width=8)",
+        _WHOLE["fast"], scale="on a small scale for a CPU", model="fastcnn(width=8)",
         train=2000, validation=500, test=2000, seeds=5, epochs=10, batch=64,
     )
 }  # fmt: skip
