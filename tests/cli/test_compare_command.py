@@ -36,6 +36,25 @@ def test_the_scale_is_said(tmp_path: Path) -> None:
     assert "a small scale" in result.stderr
 
 
+def test_a_recipe_says_its_scale_and_writes_the_usual_page(tmp_path: Path) -> None:
+    small = ("--data", "digits", "--train-size", "200", "--epochs", "1", "--seeds", "2", "--device", "cpu")
+    arguments = ["compare", "relu", "gelu", "--recipe", "fast", *small, "--out", str(tmp_path), "--json"]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    assert "recipe fast, on a small scale for a CPU: fastcnn(width=8)" in result.stderr
+    told = json.loads(result.stdout)
+    assert told["settings"]["recipe"]["label_smoothing"] == 0.2
+    assert told["settings"]["init"] == "paper"
+    assert any("small scale for a CPU" in remark for remark in told["remarks"])
+    assert [s["accuracy"]["n"] for s in told["standings"]] == [2, 2]
+    assert "small scale for a CPU" in Path(told["page"]).read_text(encoding="utf8")
+
+
+def test_help_shows_a_recipe_with_many_seeds_on_a_gpu() -> None:
+    told = CliRunner().invoke(main, ["compare", "--help"]).stdout
+    assert "--recipe fast --seeds 50 --device cuda" in told
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -47,6 +66,9 @@ def test_the_scale_is_said(tmp_path: Path) -> None:
         (["relu", "--device", "tpu9"], "--device tpu9 given"),
         (["relu", "--train-size", "100000"], "100,000 training images wanted"),
         (["relu", "--learning-rate", "-1"], "--learning-rate"),
+        (["relu", "--recipe", "slow"], "'fast'"),
+        (["relu", "--recipe", "fast", "--optimiser", "adam"], "--optimiser adam given with --recipe fast"),
+        (["relu", "--recipe", "fast", "--model", "mlp"], "a network with convolutions"),
     ],
 )
 def test_mistakes_are_one_line(arguments: list[str], words: str, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from edgewise.data import Augment, Images
+from edgewise.data import Augment, Images, alternating
 from edgewise.data.images import channel_statistics
 from edgewise.errors import DomainError
 
@@ -57,6 +57,41 @@ def test_inputs_and_labels_stay_together_under_augmentation() -> None:
     data = Images(images, torch.arange(40), (0.0,), (1 / 255,))  # every pixel becomes the label itself
     for inputs, labels in data.batches(7, torch.Generator().manual_seed(0), augment=Augment(crop=2)):
         assert torch.equal(inputs, labels.float()[:, None, None, None].expand_as(inputs))
+
+
+def test_alternating_flips_show_every_image_one_way_and_then_the_other() -> None:
+    count = 64
+    pixels = torch.arange(6, dtype=torch.uint8).expand(count, 1, 2, 6).clone()  # rising along a row; mirrored it falls
+    pixels[:, 0, 0, :] = 10 * torch.arange(6)
+    data = Images(pixels, torch.arange(count), (0.0,), (1 / 255,))
+    seen = []
+    for number in range(4):
+        order, who = torch.Generator().manual_seed(number), alternating(count, 5, number)
+        batches = list(data.batches(9, order, augment=Augment(flip="alternate", crop=0), mirrored=who))
+        inputs, labels = (torch.cat(both) for both in zip(*batches, strict=True))
+        plain = torch.empty_like(inputs)
+        plain[labels] = inputs
+        falls = plain[:, 0, 1, 0] > plain[:, 0, 1, -1]
+        assert torch.equal(plain, torch.where(falls[:, None, None, None], pixels.flip(-1), pixels).float())
+        assert torch.equal(falls, who)
+        seen.append(falls)
+    assert torch.equal(seen[1], ~seen[0])
+    assert torch.equal(seen[2], seen[0])
+    assert torch.equal(seen[3], seen[1])
+    assert abs(int(seen[0].sum()) - count / 2) <= 4 * (count / 4) ** 0.5  # four standard deviations
+    assert not torch.equal(seen[0], alternating(count, 6, 0))
+
+
+def test_alternating_flips_have_to_be_told_and_nothing_else_may_be() -> None:
+    data, draw = some(), torch.Generator()
+    with pytest.raises(DomainError, match=r"no mirrored images given for flip='alternate'"):
+        data.batches(5, draw, augment=Augment(flip="alternate", crop=1))
+    with pytest.raises(DomainError, match="3 mirrored or not given"):
+        data.batches(5, draw, augment=Augment(flip="alternate", crop=1), mirrored=alternating(3, 0, 0))
+    with pytest.raises(DomainError, match="flip=True of 50 images"):
+        data.batches(5, draw, augment=Augment(crop=1), mirrored=alternating(50, 0, 0))
+    with pytest.raises(DomainError, match="flip='sometimes'"):
+        Augment(flip="sometimes")  # type: ignore[arg-type]
 
 
 def test_a_generator_goes_on_from_pass_to_pass() -> None:

@@ -10,7 +10,7 @@ from torch import Tensor, fx, nn
 
 import edgewise as ew
 from edgewise.errors import DomainError, SpecError
-from edgewise.models import CNN, GPT, MLP, VGG, DenseNet, PlainCNN, PreActivationResNet, ResNet, WideResNet
+from edgewise.models import CNN, GPT, MLP, VGG, DenseNet, FastCNN, PlainCNN, PreActivationResNet, ResNet, WideResNet
 
 
 def _made(family: str, activation: object = "gelu") -> tuple[nn.Module, Tensor, tuple[int, ...]]:
@@ -32,12 +32,14 @@ def _made(family: str, activation: object = "gelu") -> tuple[nn.Module, Tensor, 
         return VGG((1, 2), outputs=4, width=4, activation=activation), images, (2, 4)
     if family == "plain":
         return PlainCNN(outputs=4, first=4, stages=((1, 4), (2, 4)), hidden=5, activation=activation), images, (2, 4)
+    if family == "fast":
+        return FastCNN(outputs=4, width=3, activation=activation), images.repeat(1, 1, 2, 2), (2, 4)
     if family == "densenet":
         return DenseNet(10, 3, bottleneck=True, outputs=4, activation=activation), images, (2, 4)
     return GPT(11, context=8, depth=2, width=8, heads=2, activation=activation), tokens, (2, 5, 11)
 
 
-FAMILIES = ("mlp", "cnn", "resnet", "preactivation", "wide", "vgg", "plain", "densenet", "gpt")
+FAMILIES = ("mlp", "cnn", "resnet", "preactivation", "wide", "vgg", "plain", "densenet", "fast", "gpt")
 
 
 class _ActivationsAreLeaves(fx.Tracer):
@@ -65,12 +67,12 @@ def test_any_activation_in_every_place_and_a_gradient_at_every_parameter(family:
     places = [module for module in model.modules() if isinstance(module, ew.nn.Elementwise)]
     expected = {
         "mlp": 3, "cnn": 3, "resnet": 1 + 2 * 6, "preactivation": 3 * 6 + 1, "wide": 3 * 2 + 1, "vgg": 3,
-        "plain": 4 + 2, "densenet": 3 * 2 + 2 + 1, "gpt": 2,
+        "plain": 4 + 2, "densenet": 3 * 2 + 2 + 1, "fast": 1 + 3 * 2, "gpt": 2,
     }[family]  # fmt: skip
     assert len(places) == expected  # a module of its own at every place
     assert all(place.activation == ew.activation(activation) for place in places)
     model(batch).square().mean().backward()
-    assert all(p.grad is not None for p in model.parameters())
+    assert all((p.grad is not None) == p.requires_grad for p in model.parameters())
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -134,6 +136,62 @@ def test_vgg_has_the_convolutions_of_configuration_d() -> None:
     assert _count(VGG(16, norm=None)) == convolutions + 512 * 10 + 10
 
 
+def test_the_fast_network_has_the_published_number_of_parameters() -> None:
+    # K. Jordan 2024: 1.97 million; the fixed gains of its six norms are parameters of torch's layers too
+    assert round(_count(FastCNN()) / 1e6, 2) == 1.97
+    groups = [(24, 64), (64, 256), (256, 256)]
+    trained = 24 + sum(9 * a * b + 9 * b * b + 2 * b for a, b in groups) + 256 * 10
+    assert sum(p.numel() for p in FastCNN().parameters() if p.requires_grad) == trained
+
+
+def test_the_first_filters_of_the_fast_network_hand_channels_on() -> None:
+    model = FastCNN(width=4)
+    x = torch.randn(2, 24, 5, 5)
+    assert torch.equal(model.groups[0].conv1(x), x[:, :4])  # 4 filters for 24 channels
+    y = torch.randn(2, 4, 5, 5)
+    assert torch.equal(model.groups[1].conv1(y)[:, :4], y)
+    assert not torch.equal(model.groups[1].conv1(y)[:, 4:8], y)
+
+
+def _moving_images(count: int) -> Tensor:
+    """Images whose neighbouring pixels and channels go together, as those of photographs do."""
+    g = torch.Generator().manual_seed(0)
+    noise = torch.randn(count, 3, 12, 12, generator=g)
+    smooth = nn.functional.avg_pool2d(noise, 3, stride=1)
+    return (
+        torch.stack([smooth[:, 0], smooth[:, 0] + 0.3 * smooth[:, 1], smooth[:, 2]], 1) + 0.2 * noise[..., 1:-1, 1:-1]
+    )
+
+
+def test_patches_leave_the_first_layer_of_the_fast_network_white() -> None:
+    model, images = FastCNN(), _moving_images(200)
+    model.whiten_(images)
+    z = model.whitening(images).detach().double().permute(1, 0, 2, 3).flatten(1)
+    assert torch.equal(z[12:], -z[:12])
+    products = z[:12] @ z[:12].mT / z.shape[1]
+    # independently: patches cut out one by one, their moments' eigenvalues from a singular value decomposition
+    patches = (
+        torch.stack([images[:, :, i : i + 2, j : j + 2] for i in range(9) for j in range(9)]).flatten(2).flatten(0, 1)
+    )
+    variances = torch.linalg.svdvals(patches.double()).square() / len(patches)
+    torch.testing.assert_close(products.diag(), variances / (variances + 5e-4), rtol=1e-5, atol=0)
+    off = products - products.diag().diag()
+    assert off.abs().max() < 1e-5  # float32 filters and images
+    assert products.diag().min() > 0.9
+    assert not model.whitening.weight.requires_grad
+    assert model.whitening.bias.requires_grad
+
+
+def test_white_filters_do_not_depend_on_the_number_of_images_taken_at_a_time() -> None:
+    images, ones = _moving_images(30), torch.ones(2, 3, 9, 9)
+    once, often = FastCNN(), FastCNN()
+    once.whiten_(images)
+    often.whiten_(images.repeat(40, 1, 1, 1))  # 1200 images, in parts of 500: the same moments
+    torch.testing.assert_close(once.whitening.weight, often.whitening.weight, rtol=1e-4, atol=1e-4)
+    once.whiten_(ones)  # directions without variance stay finite
+    assert torch.isfinite(once(torch.randn(2, 3, 9, 9))).all()
+
+
 def test_a_dense_layer_keeps_what_came_in() -> None:
     model = DenseNet(10, 3, activation="tanh")
     x = torch.randn(2, 16, 4, 4)
@@ -153,6 +211,7 @@ def test_depth_counts_the_layers_with_weights() -> None:
         (PreActivationResNet(29), 29),
         (MLP(3, 2, depth=7), 7 + 1),
         (CNN(3, 2, depth=7), 7 + 1),
+        (FastCNN(), 1 + 6 + 1),
     ):
         layers = [name for name, m in model.named_modules() if isinstance(m, nn.Linear | nn.Conv2d)]
         assert len([name for name in layers if "shortcut" not in name]) == depth
@@ -228,6 +287,8 @@ def test_stated_initialisations_are_the_ones_drawn() -> None:
         (lambda: CNN(3, 2, kernel_size=4), DomainError, "odd"),
         (lambda: CNN(3, 2, padding_mode="same"), SpecError, "circular"),
         (lambda: CNN(3, 2, norm="layer"), SpecError, "'batch' or None"),
+        (lambda: FastCNN(width=0), DomainError, "width=0"),
+        (lambda: FastCNN().whiten_(torch.zeros(4, 1, 9, 9)), DomainError, r"\(4, 1, 9, 9\) given"),
         (lambda: GPT(10, width=30, heads=4), DomainError, "divisor of width=30"),
         (lambda: GPT(10, norm="batch"), SpecError, "'layer' or 'rms'"),
         (lambda: GPT(0), DomainError, "vocabulary=0"),

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 from torch import nn
 
-from edgewise.errors import CheckpointError, TrainingError
-from edgewise.train import SGD, Adam, Checkpoints, Network, empirical_kernels, lbfgs, minimise, outputs
+from edgewise.errors import CheckpointError, DomainError, TrainingError
+from edgewise.train import (
+    SGD,
+    Adam,
+    Checkpoints,
+    Constant,
+    CrossEntropy,
+    Look,
+    Network,
+    Until,
+    empirical_kernels,
+    lbfgs,
+    minimise,
+    outputs,
+)
 
 
 def made() -> nn.Sequential:
@@ -47,6 +62,36 @@ def test_it_is_the_loop_one_would_write(clip) -> None:
     assert run.losses[:, 0].tolist() == pytest.approx(losses, rel=tolerance)
     for (name, mine), other in zip(ours.state_dict().items(), theirs.state_dict().values(), strict=True):
         torch.testing.assert_close(mine, other, rtol=tolerance, atol=tolerance, msg=name)
+
+
+def test_a_schedule_for_each_tensor_freezes_what_it_says() -> None:
+    module = made()
+    plans = [Constant(), Constant(), Until(2, Constant()), Constant(), Constant()]
+    seen = []
+
+    def bias(_: Look) -> torch.Tensor:
+        seen.append(module[1].bias.detach().clone())
+        return torch.zeros(1)
+
+    rates, rule = [0.1, 0.2, 0.3, 0.1, 0.1], SGD(0.9)
+    minimise(Network(module, batches), steps=5, optimiser=rule, learning_rate=rates, schedule=plans,
+             record={"bias": bias})  # fmt: skip
+    moved = [not torch.equal(a, b) for a, b in itertools.pairwise(seen)]
+    assert moved == [True, True, False, False, False]
+    with pytest.raises(DomainError, match="2 schedules given for 5 tensors"):
+        minimise(Network(made(), batches), steps=1, schedule=plans[:2])
+
+
+def test_smoothed_targets_give_the_cross_entropy_written_out_and_belong_to_the_settings(tmp_path) -> None:
+    outputs, labels = torch.randn(6, 4, generator=torch.Generator().manual_seed(0)).double(), torch.arange(6) % 4
+    targets = 0.8 * nn.functional.one_hot(labels, 4).double() + 0.2 / 4
+    expected = -(targets * outputs.log_softmax(1)).sum(1).mean()
+    torch.testing.assert_close(CrossEntropy(0.2)(outputs, labels), expected, rtol=1e-14, atol=0)
+    minimise(Network(made(), batches, CrossEntropy(0.2)), steps=2, checkpoints=Checkpoints(tmp_path))
+    with pytest.raises(CheckpointError, match=r"CrossEntropy\(smoothing=0\.1\)"):
+        minimise(Network(made(), batches, CrossEntropy(0.1)), steps=2, checkpoints=Checkpoints(tmp_path))
+    with pytest.raises(DomainError, match=r"smoothing=1\.0"):
+        CrossEntropy(1.0)
 
 
 def test_weights_that_are_not_to_be_trained_stay() -> None:

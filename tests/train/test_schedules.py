@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from edgewise.errors import DomainError
-from edgewise.train import Constant, Linear, OneCycle, Step, WarmupCosine
+from edgewise.train import Constant, Linear, OneCycle, Step, Until, WarmupCosine
 
 STEPS = 40
 
@@ -41,13 +41,21 @@ def test_a_warm_up_rises_linearly_and_the_cosine_takes_over() -> None:
     assert factors(WarmupCosine(warmup=4, decay=False))[4:] == [1.0] * 36
 
 
-def test_one_cycle_is_that_of_torch() -> None:
+@pytest.mark.parametrize(("arms", "torchs"), [("cosine", "cos"), ("linear", "linear")])
+def test_one_cycle_is_that_of_torch(arms, torchs) -> None:
     expected = by_torch(
         lambda o: torch.optim.lr_scheduler.OneCycleLR(
-            o, 1.0, STEPS, pct_start=0.25, div_factor=10.0, final_div_factor=100.0, cycle_momentum=False
+            o,
+            1.0,
+            STEPS,
+            pct_start=0.25,
+            div_factor=10.0,
+            final_div_factor=100.0,
+            cycle_momentum=False,
+            anneal_strategy=torchs,
         )
     )
-    assert factors(OneCycle(rise=0.25, start=0.1, end=0.001)) == pytest.approx(expected, rel=1e-10)
+    assert factors(OneCycle(rise=0.25, start=0.1, end=0.001, arms=arms)) == pytest.approx(expected, rel=1e-10)
 
 
 def test_steps_are_those_of_torch() -> None:
@@ -59,6 +67,11 @@ def test_linear_falls_to_its_end_one_step_after_the_last() -> None:
     expected = by_torch(lambda o: torch.optim.lr_scheduler.LinearLR(o, 1.0, 0.25, STEPS))
     assert factors(Linear(to=0.25)) == pytest.approx(expected, rel=1e-10)
     assert factors(Linear(warmup=4))[:5] == pytest.approx([1 / 5, 2 / 5, 3 / 5, 4 / 5, 1.0], rel=1e-15)
+
+
+def test_until_stops_for_good_after_its_last_step() -> None:
+    seen, whole = factors(Until(15, Linear())), factors(Linear())
+    assert seen == whole[:15] + [0.0] * (STEPS - 15)
 
 
 def test_constant_is_one() -> None:
@@ -82,6 +95,8 @@ def test_short_runs_have_rates_too(schedule, steps) -> None:
         (lambda: Step((0.5, 1.5)), r"1\.5"),
         (lambda: Step(drop=0.0), r"drop=0\.0"),
         (lambda: OneCycle(rise=0.0), r"rise=0\.0"),
+        (lambda: OneCycle(arms="round"), "arms='round'"),
+        (lambda: Until(-1, Constant()), "last=-1"),
     ],
 )
 def test_settings_out_of_range_are_refused_in_one_line(make, message) -> None:

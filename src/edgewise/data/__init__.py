@@ -1,6 +1,6 @@
 """Data sets by name: found in a folder or downloaded, checked, split and normalised."""
 
-from edgewise.data.augment import Augment
+from edgewise.data.augment import Augment, alternating
 from edgewise.data.dataset import DataSet, Split
 from edgewise.data.digits import digits
 from edgewise.data.image_set import ImageSet
@@ -14,6 +14,7 @@ __all__ = [
     "ImageSet",
     "Images",
     "Split",
+    "alternating",
     "cifar10",
     "cifar100",
     "digits",

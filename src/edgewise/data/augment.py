@@ -6,6 +6,7 @@ No image is touched by itself: a batch is two gathers by index arithmetic, on by
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -48,25 +49,29 @@ class Augment:
     """Which random changes an image goes through, in this order.
 
     crop: pad by so many pixels on every side by reflection (the border pixel is not repeated) and take a window of the
-    old size at a random place. flip: mirror left and right with probability 1/2. cutout: set a square of this side,
-    around a random pixel and clipped at the border, to 0, the mean (DeVries and Taylor, arXiv:1708.04552). For an even
-    side the square begins side/2 before its pixel.
+    old size at a random place. flip: mirror left and right with probability 1/2, or "alternate": some in the first
+    pass, the others in the second, and so on in turn, see `alternating`. cutout: set a square of this side, around a
+    random pixel and clipped at the border, to 0, the mean (DeVries and Taylor, arXiv:1708.04552). For an even side the
+    square begins side/2 before its pixel.
 
-    Raises DomainError for negative sizes.
+    Raises DomainError for negative sizes and another word for `flip`.
     """
 
-    flip: bool = True
+    flip: bool | Literal["alternate"] = True
     crop: int = 4
     cutout: int = 0
 
     def __post_init__(self) -> None:
+        if self.flip not in (True, False, "alternate"):
+            raise DomainError(f"flip={self.flip!r} given, expected True, False or 'alternate'; try flip='alternate'")
         if self.crop < 0 or self.cutout < 0:
             raise DomainError(f"crop={self.crop}, cutout={self.cutout} given, expected numbers of pixels >= 0")
 
     def draw(self, count: int, shape: tuple[int, int, int], generator: torch.Generator) -> Drawn:
         """Random numbers for `count` images of (channels, height, width), from a CPU generator.
 
-        All five are always drawn, so that switching one change off leaves the others as they were.
+        All five are always drawn, so that switching one change off leaves the others as they were. Of alternating flips
+        a batch alone cannot know: `flipped` is false, and `Images.batches` puts the right ones there.
         """
         _, height, width = shape
 
@@ -76,7 +81,7 @@ class Augment:
         return Drawn(
             top=below(2 * self.crop + 1),
             left=below(2 * self.crop + 1),
-            flipped=below(2).bool() & self.flip,
+            flipped=below(2).bool() & (self.flip is True),
             centre_row=below(height),
             centre_column=below(width),
         )
@@ -117,6 +122,16 @@ class Augment:
             pixel = (down[:, :, None] * width + across[:, None, :]).flatten(1).to(device)
             inputs.flatten(2).scatter_(2, pixel[:, None].expand(-1, inputs.shape[1], -1), 0.0)
         return inputs
+
+
+def alternating(count: int, seed: int, number: int) -> Tensor:
+    """Which of `count` images are mirrored in pass `number`, from 0, where flips alternate; bool [image], on the CPU.
+
+    In the first pass it is drawn for each image with probability 1/2; in every following pass it is the other ones, so
+    that two passes in a row show every image both ways. Source: K. Jordan, arXiv:2404.00498.
+    """
+    first = torch.randint(2, (count,), generator=torch.Generator().manual_seed(seed)).bool()
+    return first if number % 2 == 0 else ~first
 
 
 def plain(

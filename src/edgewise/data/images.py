@@ -99,6 +99,7 @@ class Images:
         generator: torch.Generator | None = None,
         *,
         augment: Augment | None = None,
+        mirrored: Tensor | None = None,
         device: torch.device | str | None = None,
         dtype: torch.dtype = torch.float32,
         channels_last: bool = False,
@@ -108,10 +109,12 @@ class Images:
 
         generator: a CPU generator that orders the images and draws the augmentation, so that the same seed gives the
         same batches on every device; None keeps the images in order. augment: None for the images as they are.
-        device: where batches are made; the images are moved there once for the pass (`to` does it for good).
+        mirrored: where flips alternate, bool [image]: who is in this pass, see `augment.alternating`. device: where
+        batches are made; the images are moved there once for the pass (`to` does it for good).
         drop_last: leave out an incomplete last batch.
 
-        Raises DomainError for a size below 1 and for an augmentation without a generator.
+        Raises DomainError for a size below 1, for an augmentation without a generator, and for alternating flips
+        without `mirrored`.
         """
         if size < 1 or (augment is not None and generator is None):
             raise DomainError(
@@ -119,13 +122,21 @@ class Images:
                 if size < 1
                 else "augment given without a generator; try generator=torch.Generator().manual_seed(0)"
             )
-        return self._batches(size, generator, augment, device, dtype, channels_last, drop_last)
+        alternate = augment is not None and augment.flip == "alternate"
+        if alternate != (mirrored is not None) or (mirrored is not None and len(mirrored) != len(self)):
+            told = "no mirrored images" if mirrored is None else f"{len(mirrored)} mirrored or not"
+            raise DomainError(
+                f"{told} given for flip={augment and augment.flip!r} of {len(self)} images, expected a bool an image "
+                f"where flips alternate; try mirrored=alternating({len(self)}, seed=0, number=0)"
+            )
+        return self._batches(size, generator, augment, mirrored, device, dtype, channels_last, drop_last)
 
     def _batches(
         self,
         size: int,
         generator: torch.Generator | None,
         augment: Augment | None,
+        mirrored: Tensor | None,
         device: torch.device | str | None,
         dtype: torch.dtype,
         channels_last: bool,
@@ -133,6 +144,7 @@ class Images:
     ) -> Iterator[tuple[Tensor, Tensor]]:
         here = self if device is None else self.to(device)
         order = torch.arange(len(self)) if generator is None else torch.randperm(len(self), generator=generator)
+        where = order  # what is drawn is put together on the CPU
         order = order.to(here.images.device)
         end = len(self) - len(self) % size if drop_last else len(self)
         for first in range(0, end, size):
@@ -142,6 +154,8 @@ class Images:
                 inputs = plain(chosen, self.normalisation, dtype=dtype, channels_last=channels_last)
             else:
                 drawn = augment.draw(len(rows), self.shape, generator)
+                if mirrored is not None:
+                    drawn = replace(drawn, flipped=mirrored[where[first : first + size]])
                 inputs = augment.apply(
                     here.images, rows, drawn, self.normalisation, dtype=dtype, channels_last=channels_last
                 )

@@ -8,6 +8,7 @@ draws the parameters anew as the model's authors did, whatever the activation: `
 
 from edgewise.models.cnn import CNN
 from edgewise.models.densenet import DenseNet
+from edgewise.models.fast_cnn import FastCNN
 from edgewise.models.gpt import GPT
 from edgewise.models.mlp import MLP
 from edgewise.models.plain import PlainCNN
@@ -16,4 +17,4 @@ from edgewise.models.resnet import ResNet
 from edgewise.models.vgg import VGG
 from edgewise.models.wide_resnet import WideResNet
 
-__all__ = ["CNN", "GPT", "MLP", "VGG", "DenseNet", "PlainCNN", "PreActivationResNet", "ResNet", "WideResNet"]
+__all__ = ["CNN", "GPT", "MLP", "VGG", "DenseNet", "FastCNN", "PlainCNN", "PreActivationResNet", "ResNet", "WideResNet"]

@@ -59,8 +59,9 @@ def _count(n: int) -> str:
 
 def _subtitle(data: Data) -> str:
     s = data["settings"]
+    recipe = f"recipe {s['recipe']['name']} · " if s["recipe"] else ""
     return (
-        f"{s['model']} · {data['data']['train']:,} training images, {s['epochs']} epochs · "
+        f"{recipe}{s['model']} · {data['data']['train']:,} training images, {s['epochs']} epochs · "
         f"{len(s['seeds'])} seed{'s' if len(s['seeds']) > 1 else ''} · tested on {data['data']['test']:,}"
     )
 
@@ -95,11 +96,10 @@ def _headline(data: Data) -> str:
 def _notices(data: Data) -> Iterator[str]:
     if data["unfinished"]:
         yield f"Interrupted: {', '.join(data['unfinished'])} not finished, and not in the tables."
+    names = tuple(s["activation"] for s in data["standings"])  # which are never written large
+    for remark in data["remarks"]:
+        yield f"{remark}." if remark.startswith(names) else f"{remark[:1].upper()}{remark[1:]}."
     yield from data["data"]["remarks"]
-    yield from (
-        f"{remark[:1].upper()}{remark[1:]}." if remark.startswith("best") else f"{remark}."
-        for remark in data["remarks"]
-    )
 
 
 def _row(s: Data, *, first: bool) -> dict[str, str]:
@@ -141,10 +141,15 @@ def _pictures(data: Data, specs: str) -> Iterator[dict[str, Any]]:
         else ""
     )
     accuracy = f"Each dot is a seed, at the end of training.{spread}{cross}"
+    recipe = data["settings"]["recipe"]
+    smoothed = (
+        ", and against smoothed labels, so that it cannot reach 0" if recipe and recipe["label_smoothing"] else ""
+    )
+    alone = ", each seen as it is" if recipe and data["settings"]["augment"] else ""
     curves = (
         "Thin: every seed; thick: their mean; a curve ends where most seeds have diverged. The loss is that of the "
-        "batches learnt from, augmented where that was asked for; the accuracy that of images set aside from the "
-        "training set."
+        f"batches learnt from, augmented where that was asked for{smoothed}; the accuracy that of images set aside "
+        f"from the training set{alone}."
     )
     cost = (
         f"Time: {data['how_timed']}. Memory: what one batch’s forward pass holds for the backward pass, or an "
@@ -179,7 +184,11 @@ def _facts(data: Data) -> Iterator[tuple[str, str]]:
     s, d = data["settings"], data["data"]
     augment = s["augment"]
     words = [f"crops of ± {augment['crop']} pixels"] if augment and augment["crop"] else []
-    words += ["flips"] if augment and augment["flip"] else []
+    words += (
+        [{True: "flips", "alternate": "flips that alternate from epoch to epoch"}[augment["flip"]]]
+        if (augment and augment["flip"])
+        else []
+    )
     words += [f"cutouts of {augment['cutout']} pixels"] if augment and augment["cutout"] else []
     images = (
         f"{d['title']}, {d['shape'][1]}×{d['shape'][2]}: {d['train']:,} to learn from, {d['validation']:,} to choose "
@@ -191,6 +200,10 @@ def _facts(data: Data) -> Iterator[tuple[str, str]]:
         f"{s['epochs']} epochs, batches of {s['batch']}, {optimiser}, learning rate {rates}, reached over the first "
         "twentieth of the steps, then falling to 0 along half a cosine"
     )
+    recipe = s["recipe"]
+    if recipe:
+        training = _by_recipe(s, recipe, rates)
+        yield "recipe", f"{recipe['name']}, {recipe['scale'] or 'the whole of it'}"
     yield "network", s["model"]
     yield "initialisation", s["init"]
     yield "images", images
@@ -198,6 +211,22 @@ def _facts(data: Data) -> Iterator[tuple[str, str]]:
     yield "training", training
     yield "seeds", ", ".join(str(seed) for seed in s["seeds"])
     yield "precision", s["autocast"] or "float32"
+
+
+def _by_recipe(s: Data, recipe: Data, rates: str) -> str:
+    augment = s["augment"]
+    views = (2 if augment["flip"] else 1) * (3 if augment["crop"] else 1) if augment else 1
+    words = [
+        f"{s['epochs']} epochs, batches of {s['batch']}, SGD with Nesterov momentum {recipe['momentum']:g}",
+        f"learning rate {rates} and weight decay {recipe['weight_decay']:g} for 1,024 images, shifts of norms "
+        f"{recipe['norm_factor']:g} times as fast",
+        f"the rate rises from {recipe['start']:g} of itself over the first {100 * recipe['rise']:g} % of the steps and "
+        f"falls to {recipe['end']:g} of itself",
+        f"labels smoothed by {recipe['label_smoothing']:g}",
+        f"weights averaged every {recipe['average_every']} steps",
+    ]
+    words += [f"test outputs averaged over {views} views of an image"] if views > 1 else []
+    return "; ".join(words)
 
 
 def _provenance(p: Data) -> str:

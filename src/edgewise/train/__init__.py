@@ -5,7 +5,9 @@ from edgewise.train.checkpoints import Checkpoints
 from edgewise.train.conv_ensemble import ConvEnsemble, conv_layer_rates
 from edgewise.train.convolutional import ConvParameters, ConvShape, forward_conv, initialise_conv
 from edgewise.train.ensemble import Initial, Member, Parameters, Shape, forward, initialise
+from edgewise.train.lookahead import Lookahead
 from edgewise.train.loop import minimise
+from edgewise.train.losses import CrossEntropy
 from edgewise.train.member_activation import MemberActivation, tailored_members
 from edgewise.train.mlp_ensemble import MLPEnsemble
 from edgewise.train.network import Network
@@ -20,7 +22,7 @@ from edgewise.train.records import (
     parameter_norms,
 )
 from edgewise.train.run import Run
-from edgewise.train.schedules import Constant, Linear, OneCycle, Step, WarmupCosine
+from edgewise.train.schedules import Constant, Linear, OneCycle, Step, Until, WarmupCosine
 from edgewise.train.second_order import lbfgs
 from edgewise.train.sgd import SGD
 from edgewise.train.training import Training, accuracy, predict, train
@@ -33,9 +35,11 @@ __all__ = [
     "ConvEnsemble",
     "ConvParameters",
     "ConvShape",
+    "CrossEntropy",
     "Initial",
     "Linear",
     "Look",
+    "Lookahead",
     "MLPEnsemble",
     "Member",
     "MemberActivation",
@@ -48,6 +52,7 @@ __all__ = [
     "Shape",
     "Step",
     "Training",
+    "Until",
     "WarmupCosine",
     "accuracy",
     "batch_losses",

@@ -18,8 +18,10 @@ Rate = float | Tensor
 class Optimiser(Protocol):
     """An update rule with frozen settings; what it remembers is kept by the loop."""
 
-    slots: int
-    """Numbers kept for each parameter."""
+    @property
+    def slots(self) -> int:
+        """Numbers kept for each parameter; all are 0 before the first step."""
+        ...
 
     def step_(
         self,

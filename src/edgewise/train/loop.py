@@ -29,7 +29,7 @@ def minimise(
     steps: int,
     optimiser: Optimiser | None = None,
     learning_rate: Rate | Sequence[Rate] = 1e-3,
-    schedule: Schedule | None = None,
+    schedule: Schedule | Sequence[Schedule] | None = None,
     record: Mapping[str, Recorder] | None = None,
     record_every: int | Collection[int] = 1,
     checkpoints: Checkpoints | None = None,
@@ -41,17 +41,18 @@ def minimise(
     """Minimises each member's loss; the problem's tensors are changed in place, and members never influence another.
 
     optimiser: None for Adam(). learning_rate: of all, of each member, or one of these for each of `problem.tensors()`;
-    schedule: what it is multiplied by, None for a constant rate. record: recorders by name; record_every: a look each
-    so many steps, or the very numbers of steps after which to look; always one at the end. checkpoints: where to save,
-    and to resume from. loss_bound: a loss above this counts as divergence, as does one that is not finite. clip: the
-    gradient of a member is scaled down to this norm. on_step: called with the steps done. compile: see `compile_`.
+    schedule: what it is multiplied by, one of all or one for each tensor, None for a constant rate. record: recorders
+    by name; record_every: a look each so many steps, or the very numbers of steps after which to look; always one at
+    the end. checkpoints: where to save, and to resume from. loss_bound: a loss above this counts as divergence, as does
+    one that is not finite. clip: the gradient of a member is scaled down to this norm. on_step: called with the steps
+    done. compile: see `compile_`.
 
     Raises DomainError for numbers out of range, CheckpointError where the folder holds a run of other settings.
     """
     _check(steps, clip)
     started = time.perf_counter()
     rule = Adam() if optimiser is None else optimiser
-    plan = Constant() if schedule is None else schedule
+    plan = _Plan(Constant() if schedule is None else schedule, len(problem.tensors()))
     if compile:
         problem.compile_()
     live = Live.whole(problem, rule, learning_rate)
@@ -79,7 +80,8 @@ def minimise(
             losses[done, live.members] = torch.where(alive, loss, torch.nan)
             if clip is not None:
                 gradients = _clipped(gradients, clip)
-            rule.step_(live.tensors, gradients, live.kept, live.rates, alive, step=step, scale=plan.factor(step, steps))
+            rates, scale = plan.at(step, steps, live.rates)
+            rule.step_(live.tensors, gradients, live.kept, rates, alive, step=step, scale=scale)
             if step % often == 0 and int(alive.sum()) <= _WORTH_KEEPING * len(live.members):
                 live.write_back(problem)
                 live = live.only(alive)
@@ -105,6 +107,24 @@ def minimise(
         seconds=time.perf_counter() - started,
         stopped=f"nothing left to train after step {done}" if done < steps else "",
     )
+
+
+class _Plan:
+    """One schedule for all tensors, or one for each."""
+
+    def __init__(self, given: Schedule | Sequence[Schedule], tensors: int) -> None:
+        self.given = tuple(given) if isinstance(given, Sequence) else given
+        if isinstance(self.given, tuple) and len(self.given) != tensors:
+            raise DomainError(
+                f"{len(self.given)} schedules given for {tensors} tensors, expected one in all or one each"
+            )
+
+    def at(self, step: int, steps: int, rates: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], float]:
+        """The rates at `step`, and what multiplies all of them."""
+        if isinstance(self.given, tuple):
+            plans = zip(rates, self.given, strict=True)
+            return tuple(rate * plan.factor(step, steps) for rate, plan in plans), 1.0
+        return rates, self.given.factor(step, steps)
 
 
 _WORTH_KEEPING = 0.75
@@ -147,7 +167,7 @@ def _clipped(gradients: tuple[Tensor, ...], most: float) -> tuple[Tensor, ...]:
 
 
 def _settings(
-    problem: Problem, steps: int, rule: Optimiser, plan: Schedule, rates: Sequence[Tensor],
+    problem: Problem, steps: int, rule: Optimiser, plan: _Plan, rates: Sequence[Tensor],
     record: Mapping[str, Recorder] | None, record_every: int | Collection[int], loss_bound: float, clip: float | None,
 ) -> dict[str, Any]:  # fmt: skip
     """What must be the same for a run to be resumed, as JSON values."""
@@ -155,7 +175,7 @@ def _settings(
         problem,
         steps=steps,
         optimiser=repr(rule),
-        schedule=repr(plan),
+        schedule=repr(plan.given),
         learning_rates=digest(rates),
         record=sorted(record or {}),
         record_every=record_every if isinstance(record_every, int) else sorted(record_every),

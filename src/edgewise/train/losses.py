@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -14,6 +15,25 @@ from edgewise.errors import DomainError
 MemberLoss = Callable[[Tensor, Tensor], Tensor]
 """(outputs [member, example, output], targets) -> [member], differentiable; no member looks at another."""
 Loss = Literal["cross_entropy", "mse"] | MemberLoss
+
+
+@dataclass(frozen=True)
+class CrossEntropy:
+    """Mean cross-entropy of outputs [example, class] and classes, int64 [example], of a single network; one number.
+
+    smoothing: a target gives the share `smoothing` evenly to all classes, its own among them, and the rest to its own.
+    Raises DomainError for a share outside [0, 1). Source: Szegedy et al., arXiv 1512.00567, section 7.
+    """
+
+    smoothing: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.smoothing < 1.0:
+            raise DomainError(f"smoothing={self.smoothing!r} given, expected a share in [0, 1); try smoothing=0.1")
+
+    def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The mean over the examples."""
+        return functional.cross_entropy(outputs, targets, label_smoothing=self.smoothing)
 
 
 def member_losses(loss: Loss, outputs: Tensor, targets: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import is_dataclass
 from typing import Any
 
 import torch
@@ -133,7 +134,7 @@ class Network(Problem):
             "first batch": self._stream.digest(),
             "module": type(self.module).__name__,
             "parameters": names,
-            "loss": str(getattr(self.loss, "__name__", type(self.loss).__name__)),
+            "loss": _name(self.loss),
             "autocast": str(self.autocast),
         }
 
@@ -142,6 +143,12 @@ class Network(Problem):
         from edgewise.train.compilation import compiled
 
         self._call = compiled(self.module, self._parameters[0].device)
+
+
+def _name(loss: Callable[..., Tensor]) -> str:
+    """A function's name, a dataclass with its fields, the class of anything else."""
+    usual = repr(loss) if is_dataclass(loss) else type(loss).__name__
+    return str(getattr(loss, "__name__", usual))
 
 
 class _Stream:

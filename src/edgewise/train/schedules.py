@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from edgewise.errors import DomainError
 
@@ -97,15 +97,17 @@ class Linear:
 
 @dataclass(frozen=True)
 class OneCycle:
-    """From `start` up to 1 over the share `rise` of the steps, then down to `end`; both along half a cosine.
+    """From `start` up to 1 over the share `rise` of the steps, then down to `end`.
 
-    Source: Smith & Topin, arXiv 1708.07120; cosine arms as in torch.optim.lr_scheduler.OneCycleLR, whose values these
-    are with div_factor = 1/start and final_div_factor = start/end.
+    arms: both along half a cosine, or straight ("linear"), which makes a triangle. Source: Smith & Topin, arXiv
+    1708.07120; arms as in torch.optim.lr_scheduler.OneCycleLR, whose values these are with div_factor = 1/start,
+    final_div_factor = start/end and anneal_strategy "cos" or "linear".
     """
 
     rise: float = 0.3
     start: float = 0.04
     end: float = 4e-6
+    arms: Literal["cosine", "linear"] = "cosine"
 
     def __post_init__(self) -> None:
         if not (0.0 < self.rise < 1.0 and 0.0 <= self.start <= 1.0 and 0.0 <= self.end <= 1.0):
@@ -113,14 +115,37 @@ class OneCycle:
                 f"rise={self.rise!r}, start={self.start!r}, end={self.end!r} given, expected 0 < rise < 1 and shares "
                 "in [0, 1]; try OneCycle()"
             )
+        if self.arms not in ("cosine", "linear"):
+            raise DomainError(f"arms={self.arms!r} given, expected 'cosine' or 'linear'; try arms='linear'")
 
     def factor(self, step: int, steps: int) -> float:
         """The share of the full rate at `step`, from 1, of `steps`."""
         at, top, last = step - 1, self.rise * steps - 1.0, steps - 1
+        along = _cosine if self.arms == "cosine" else _straight
         if at <= top:
-            return _cosine(self.start, 1.0, at / top if top > 0.0 else 1.0)
-        return _cosine(1.0, self.end, (at - top) / (last - top))
+            return along(self.start, 1.0, at / top if top > 0.0 else 1.0)
+        return along(1.0, self.end, (at - top) / (last - top))
+
+
+@dataclass(frozen=True)
+class Until:
+    """As `before` for the first `last` steps, then 0: what is trained at that rate stays where it has come to."""
+
+    last: int
+    before: Schedule
+
+    def __post_init__(self) -> None:
+        if self.last < 0:
+            raise DomainError(f"last={self.last!r} given, expected a number of steps >= 0; try Until(100, Constant())")
+
+    def factor(self, step: int, steps: int) -> float:
+        """The share of the full rate at `step`, from 1, of `steps`."""
+        return self.before.factor(step, steps) if step <= self.last else 0.0
 
 
 def _cosine(begin: float, end: float, share: float) -> float:
     return end + 0.5 * (begin - end) * (1.0 + math.cos(math.pi * share))
+
+
+def _straight(begin: float, end: float, share: float) -> float:
+    return begin + (end - begin) * share

@@ -3,12 +3,13 @@ from __future__ import annotations
 import pytest
 import torch
 
+from edgewise import models
 from edgewise.errors import SpecError
 from edgewise.studies.images import INITS, Init, image_network, image_networks
-from edgewise.studies.images.networks import is_flat, parsed
+from edgewise.studies.images.networks import images_wanted, is_flat, parsed
 
 LIGHT = ("mlp", "cnn", "vgg11", "resnet20", "wrn40-4(depth=10,widen=1)", "preresnet164(depth=11,width=4)",
-         "densenet100-12(depth=10,growth=4)")  # fmt: skip
+         "densenet100-12(depth=10,growth=4)", "fastcnn(width=4)")  # fmt: skip
 
 
 @pytest.mark.parametrize("name", LIGHT)
@@ -24,7 +25,7 @@ def test_names_fix_what_they_say() -> None:
     assert parsed("densenet100-12")[1] == {"depth": 100, "growth": 12}
     assert parsed("cnn(depth=3, width=5)")[1] == {"depth": 3, "width": 5}
     assert is_flat("mlp(norm='layer')")
-    assert len(image_networks()) == 14
+    assert len(image_networks()) == 15
 
 
 @pytest.mark.parametrize("init", INITS)
@@ -50,6 +51,17 @@ def test_he_is_the_same_for_every_activation_and_critical_is_not() -> None:
     assert std("critical", "tanh") < 0.9 * std("critical", "relu")  # C_W 1 against 2
 
 
+@pytest.mark.parametrize("init", INITS)
+def test_every_initialisation_keeps_the_layer_that_whitens(init: Init) -> None:
+    sample = torch.randn(100, 3, 12, 12, generator=torch.Generator().manual_seed(0))
+    network = image_network("fastcnn(width=4)", "gelu", shape=(3, 12, 12), classes=3, init=init, sample=sample)
+    expected = models.FastCNN(width=4)
+    expected.whiten_(sample)
+    assert torch.equal(network.state_dict()["whitening.weight"], expected.whitening.weight)
+    assert torch.equal(network.state_dict()["whitening.bias"], torch.zeros(24))
+    assert images_wanted("fastcnn(width=4)") > images_wanted("resnet20")
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [
@@ -71,3 +83,18 @@ def test_what_cannot_be_a_network_is_told(name: str, words: str) -> None:
 def test_an_unknown_initialisation_is_told() -> None:
     with pytest.raises(SpecError, match="init='magic' given"):
         image_network("cnn", shape=(1, 8, 8), classes=3, init="magic")  # type: ignore[arg-type]
+
+
+def test_critical_sets_the_gains_that_are_not_trained() -> None:
+    sample = torch.randn(100, 3, 12, 12, generator=torch.Generator().manual_seed(0))
+
+    def gains(init: Init) -> list[torch.nn.Parameter]:
+        network = image_network("fastcnn(width=4)", "gelu", shape=(3, 12, 12), classes=3, init=init, sample=sample)
+        return [p for name, p in network.named_parameters() if "norm" in name and name.endswith("weight")]
+
+    # the kernel of GELU's critical point, 3.561553, is the mean square that a gain gives a normalised signal
+    critical = gains("critical")
+    assert len(critical) == 6
+    assert all(torch.allclose(gain, torch.full_like(gain, 3.561553**0.5), rtol=1e-6) for gain in critical)
+    assert all(torch.equal(gain, torch.ones_like(gain)) for gain in gains("paper"))
+    assert not any(gain.requires_grad for gain in (*critical, *gains("paper")))

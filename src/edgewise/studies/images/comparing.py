@@ -25,7 +25,7 @@ from edgewise.studies.images.ensembles import (
     train_members,
 )
 from edgewise.studies.images.finished import Shelf
-from edgewise.studies.images.networks import image_network, is_flat
+from edgewise.studies.images.networks import image_network, images_wanted, is_flat
 from edgewise.studies.images.run import ImageRun
 from edgewise.studies.images.sets import Parts
 from edgewise.studies.images.training import TRAINING_IMAGES_LOOKED_AT, train_images
@@ -108,6 +108,8 @@ class _Work:
         self.together = (
             home.type == "cpu"
             and self.autocast is None
+            and settings.recipe is None
+            and not settings.compile
             and all(
                 can_be_one_program(settings.model, a, images.learnt, augmented=settings.augment is not None)
                 for a in activations.values()
@@ -123,7 +125,7 @@ class _Work:
         for varied in ("seeds", "learning_rates"):
             del common[varied]
         self._shelf = Shelf(folder, common)
-        self._sample: Tensor = next(images.learnt.train.batches(64))[0]
+        self._sample: Tensor = next(images.learnt.train.batches(images_wanted(settings.model)))[0].cpu()
 
     def data(self) -> dict[str, Any]:
         """What the images are, in the words of a result."""
@@ -190,21 +192,30 @@ class _Work:
         if held is None:
             size = min(s.batch, len(self.images.learnt.train))
             what = f"{name}, seed {seed}" + (f", rate {rate:g}" if len(s.learning_rates) > 1 else "")
+            network = self._network(self.activations[name], seed)
             run = train_images(
-                self._network(self.activations[name], seed), self.images.learnt, epochs=s.epochs, batch=s.batch,
-                optimiser=self.optimiser, learning_rate=rate, augment=s.augment, autocast=self.autocast,
-                channels_last=self._channels_last, device=s.device, seed=seed, watch=self._watch(),
-                checkpoints=self._shelf.checkpoints(label, job, self.per_epoch), loss_bound=LOSS_BOUND,
-                on_step=lambda step: self._say(what, step * size), label=name,
+                network, self.images.learnt, epochs=s.epochs, batch=s.batch, **self._how(network, rate, size),
+                augment=s.augment, autocast=self.autocast, channels_last=self._channels_last, device=s.device,
+                seed=seed, watch=self._watch(), checkpoints=self._shelf.checkpoints(label, job, self.per_epoch),
+                loss_bound=LOSS_BOUND, compile=s.compile, on_step=lambda step: self._say(what, step * size), label=name,
             )  # fmt: skip
-            held = (run,)
+            held = (replace(run, learning_rate=rate),)
             self._shelf.keep(label, job, held)
         self._done += self._per_run
         return held[0]
 
+    def _how(self, network: nn.Module, rate: float, batch: int) -> dict[str, Any]:
+        """Optimiser, rates and what belongs to them."""
+        s = self.settings
+        if s.recipe is None:
+            return {"optimiser": self.optimiser, "learning_rate": rate}
+        return s.recipe.options(
+            network, learning_rate=rate, batch=batch, per_epoch=self.per_epoch, epochs=s.epochs, augment=s.augment
+        )
+
     @property
     def _channels_last(self) -> bool:
-        """Faster for convolutions in low precision on a GPU; of a ResNet-20's step on a CPU it takes a fifth off."""
+        """Meant for convolutions in low precision on a GPU; on a CPU it takes a sixth off a ResNet-20's step."""
         return not is_flat(self.settings.model)
 
     def _watch(self) -> dict[str, Any]:
@@ -239,11 +250,16 @@ def _checked(s: Settings) -> Settings:
         )
     if s.optimiser not in OPTIMISERS:
         raise DomainError(f"optimiser={s.optimiser!r} given, expected one of {', '.join(OPTIMISERS)}; try 'sgd'")
+    if s.recipe is not None and (s.optimiser != "sgd" or is_flat(s.model)):
+        raise DomainError(
+            f"optimiser={s.optimiser!r}, model={s.model!r} given for the recipe {s.recipe.name}, expected 'sgd', which "
+            f"it brings, and a network with convolutions; try model={s.recipe.model!r}"
+        )
     return s
 
 
 def usual_precision(device: str) -> str | None:
-    """bfloat16 where the device has fast instructions for it."""
+    """bfloat16 on a GPU; on CPUs without instructions for it, it takes many times as long (docs/compare.md)."""
     return "bfloat16" if device.startswith("cuda") else None
 
 

@@ -14,6 +14,7 @@ from edgewise.measure.provenance import Provenance
 from edgewise.studies import evidence
 from edgewise.studies.evidence import Interval
 from edgewise.studies.images.networks import Init
+from edgewise.studies.images.recipe import Recipe
 from edgewise.studies.images.run import ImageRun
 from edgewise.studies.significance import ALPHA, Pair, pairwise, ratio
 
@@ -23,7 +24,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Settings:
-    """What every run of a comparison has in common; seeds: of initial weights, order and augmentation, one a run."""
+    """What every run of a comparison has in common; seeds: of initial weights, order and augmentation, one a run.
+
+    recipe: what is not said here is done as it says, its learning rate for 1024 images included; its own numbers of
+    images, epochs and seeds, batch and learning rate are suggestions. compile: see `train.minimise`.
+    """
 
     model: str
     init: Init
@@ -35,6 +40,8 @@ class Settings:
     augment: Augment | None = None
     autocast: str | None = None
     device: str = "cpu"
+    recipe: Recipe | None = None
+    compile: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -133,8 +140,19 @@ class Comparison:
     @property
     def remarks(self) -> tuple[str, ...]:
         """What a reader should know before trusting the ranking."""
-        rates = self.settings.learning_rates
+        rates, recipe = self.settings.learning_rates, self.settings.recipe
         found = []
+        if recipe is not None and recipe.scale:
+            found.append(
+                f"recipe {recipe.name} {recipe.scale} ({self.settings.model}, {self.data['train']:,} images, "
+                f"{self.settings.epochs} epochs): what holds here need not hold for the whole of it"
+            )
+        overflow = [s.activation for s in self.standings if self._outputs_overflow(s)]
+        if overflow:
+            found.append(
+                f"for some test images the outputs of {_listed(overflow)} are too large to be numbers: they count as "
+                "wrong, and there is no mean loss"
+            )
         unborn = [s.activation for s in self.standings if self._began_exploded(s.activation)]
         if unborn:
             found.append(
@@ -154,6 +172,12 @@ class Comparison:
                     f"best at the {which} learning rate tried, {rate:g}: {_listed(names)}; one beyond may serve better"
                 )
         return tuple(found)
+
+    def _outputs_overflow(self, standing: Standing) -> bool:
+        """Whether runs that did not diverge have no finite test loss."""
+        mine = [t.run for t in self.trials if t.activation == standing.activation]
+        chosen = [run for run in mine if run.learning_rate == standing.learning_rate]
+        return any(not run.diverged and not math.isfinite(run.test.loss) for run in chosen)
 
     def _began_exploded(self, name: str) -> bool:
         """Whether every run of an activation was lost on the loss of its first batch."""

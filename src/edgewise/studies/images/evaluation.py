@@ -13,6 +13,7 @@ from torch.nn import functional
 from edgewise.data import Images
 from edgewise.measure.denormals import flushed_denormals
 from edgewise.measure.jsonable import jsonable
+from edgewise.studies.images.views import Views
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,12 @@ def evaluate(
     batch: int = 500,
     autocast: torch.dtype | None = None,
     channels_last: bool = False,
+    views: Views | None = None,
 ) -> Score:
-    """Accuracy and loss over all images, in evaluation mode; the model's modes are left as they were."""
+    """Accuracy and loss over all images, in evaluation mode; the model's modes are left as they were.
+
+    views: None for every image as it is.
+    """
     device = next(model.parameters()).device
     modes = {module: module.training for module in model.modules()}
     total = torch.zeros(2, dtype=torch.float64, device=device)
@@ -76,7 +81,8 @@ def evaluate(
         model.eval()
         with flushed_denormals(), torch.autocast(device.type, dtype=autocast, enabled=autocast is not None):
             for inputs, labels in images.batches(batch, device=device, channels_last=channels_last):
-                total += sums(model(inputs).float(), labels)
+                outputs = model(inputs).float() if views is None else views.outputs(model, inputs)
+                total += sums(outputs, labels)
     finally:
         for module, mode in modes.items():
             module.training = mode

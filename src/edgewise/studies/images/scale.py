@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edgewise.data import Augment, ImageSet
 from edgewise.studies.images.networks import parsed
@@ -17,6 +17,12 @@ class Amount:
     epochs: int
     batch: int
     learning_rates: tuple[float, ...]
+
+    def within(self, whole: ImageSet) -> Amount:
+        """The same, of a set that may hold fewer images: then all of them, but for those that are set aside."""
+        enough = self.train is not None and self.train < 0.8 * len(whole.train)
+        fewer = self.test is not None and self.test < len(whole.test)
+        return replace(self, train=self.train if enough else None, test=self.test if fewer else None)
 
 
 _ON_A_CPU = {
@@ -43,12 +49,8 @@ def usual_amount(model: str, whole: ImageSet, device_type: str, optimiser: str =
     parsed(model)
     table = _ON_A_CPU if device_type == "cpu" else _ON_AN_ACCELERATOR
     amount = table.get(base, table["other"])
-    enough = amount.train is not None and amount.train < 0.8 * len(whole.train)
-    fewer = amount.test is not None and amount.test < len(whole.test)
-    return Amount(
-        amount.train if enough else None, amount.test if fewer else None, amount.epochs, amount.batch,
-        tuple(rate * (_OF_SGD if optimiser == "sgd" else 1.0) for rate in amount.learning_rates),
-    )  # fmt: skip
+    factor = _OF_SGD if optimiser == "sgd" else 1.0
+    return replace(amount, learning_rates=tuple(rate * factor for rate in amount.learning_rates)).within(whole)
 
 
 def usual_augmentation(model: str, whole: ImageSet, *, wanted: bool | None = None) -> Augment | None:

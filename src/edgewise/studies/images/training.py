@@ -12,14 +12,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from edgewise.data import Augment, Images, ImageSet
+from edgewise.data import Augment, Images, ImageSet, alternating
 from edgewise.errors import DomainError
 from edgewise.measure.provenance import provenance
 from edgewise.studies.images.evaluation import Curve, evaluate
 from edgewise.studies.images.memory import kept_for_backward
 from edgewise.studies.images.run import ImageRun
 from edgewise.studies.images.scalars import Scalars
-from edgewise.train import SGD, Checkpoints, Look, Network, Recorder, WarmupCosine, minimise
+from edgewise.studies.images.views import Views
+from edgewise.train import SGD, Checkpoints, CrossEntropy, Look, Network, Recorder, WarmupCosine, minimise
 from edgewise.train.live import Optimiser, Rate
 from edgewise.train.order import ORDER
 from edgewise.train.run import Run
@@ -30,6 +31,9 @@ from edgewise.train.training import LOSS_BOUND
 TRAINING_IMAGES_LOOKED_AT = 2000
 """Of the training set, the first so many are scored after an epoch; they say enough about fitting."""
 
+MIRROR = "mirror"
+"""The purpose of the stream that says which images alternating flips mirror first."""
+
 
 def train_images(
     model: nn.Module,
@@ -39,8 +43,10 @@ def train_images(
     batch: int = 128,
     optimiser: Optimiser | None = None,
     learning_rate: float | Sequence[Rate] = 0.1,
-    schedule: Schedule | None = None,
+    schedule: Schedule | Sequence[Schedule] | None = None,
+    label_smoothing: float = 0.0,
     augment: Augment | None = None,
+    views: Views | None = None,
     autocast: torch.dtype | None = None,
     channels_last: bool = False,
     device: torch.device | str | None = None,
@@ -60,12 +66,14 @@ def train_images(
 
     Every pass goes through the training images in an order, and with an augmentation, that depend on `seed` and the
     number of the pass alone; an incomplete last batch is left out. batch: at most all images. optimiser: None for SGD
-    with momentum 0.9; learning_rate: of all, or one for each of the parameters that are trained. schedule: None for a
-    warm-up over the first twentieth of the steps, then half a cosine to 0. autocast: torch.bfloat16 where that is
-    faster. device: where to; None for where the model is. look_every: epochs between looks, at which `watch` (by
-    default the test images, "test", and the first 2000 training images, "train") and `record` are taken; one at the
-    start and one at the end always. checkpoints: where to save and resume. on_step: called with the steps done.
-    scalars: where loss and accuracy are written at every look. label: what to call the network.
+    with momentum 0.9; learning_rate: of all, or one for each of the parameters that are trained, in the model's order;
+    schedule: likewise, None for a warm-up over the first twentieth of the steps, then half a cosine to 0.
+    label_smoothing: see `train.CrossEntropy`. views: of a test image, whose outputs are averaged; None for the image
+    alone. autocast: torch.bfloat16 where that is faster. device: where to; None for where the model is. look_every:
+    epochs between looks, at which `watch` (by default the test images, "test", and the first 2000 training images,
+    "train") and `record` are taken; one at the start and one at the end always. checkpoints: where to save and resume.
+    on_step: called with the steps done. scalars: where loss and accuracy are written at every look. label: what to call
+    the network.
 
     Raises DomainError for numbers out of range, CheckpointError where the folder holds another run.
     """
@@ -81,9 +89,14 @@ def train_images(
 
     def batches(number: int) -> Iterator[tuple[Tensor, Tensor]]:
         order = stream(seed, ORDER, number)
-        return here.train.batches(size, order, augment=augment, channels_last=channels_last, drop_last=True)
+        alternate = augment is not None and augment.flip == "alternate"
+        mirrored = alternating(len(here.train), stream(seed, MIRROR).initial_seed(), number) if alternate else None
+        return here.train.batches(
+            size, order, augment=augment, mirrored=mirrored, channels_last=channels_last, drop_last=True
+        )
 
-    problem = Network(model, batches, functional.cross_entropy, autocast=autocast, label=label)
+    loss = CrossEntropy(label_smoothing) if label_smoothing else functional.cross_entropy
+    problem = Network(model, batches, loss, autocast=autocast, label=label)
     images = _watched(here) if watch is None else {name: chosen.to(home) for name, chosen in watch.items()}
     watcher = _Watcher(model, images, autocast, channels_last, home, scalars)
     looks = sorted({*range(0, epochs, look_every), epochs})
@@ -110,7 +123,7 @@ def train_images(
         )
         seconds = watcher.end(run)
     peak = torch.cuda.max_memory_allocated(home) if home.type == "cuda" else None
-    test = evaluate(model, here.test, autocast=autocast, channels_last=channels_last)
+    test = evaluate(model, here.test, autocast=autocast, channels_last=channels_last, views=views)
     seen = [step // per_epoch for step in run.recorded_at]
     if scalars is not None:
         scalars.write({"test/accuracy": test.accuracy, "test/loss": test.loss}, steps)
