@@ -18,9 +18,9 @@ from edgewise.train import WarmupCosine
 GUESS = math.log(10)
 PILOTS = "Rates and numbers of steps were set after pilots with the seed 1000, none of whose networks is among these."
 LENGTHENED = (
-    "1,500 steps of networks with the seeds 0 to 3 had left this open (with 22 layers one of four networks from Xavier's "
-    "rule had begun; with 30 those from He's ended at 2.21, 2.10 to 2.32): after that the steps were raised, and the "
-    "committed result has other seeds."
+    "1,500 steps of networks with the seeds 0 to 3 had left this open (with 22 layers one of four networks from "
+    "Xavier's rule had begun; with 30 those from He's ended at 2.21, 2.10 to 2.32): after that the steps were raised, "
+    "and the committed result has other seeds."
 )
 CONVERGED = 2.26
 """A network has begun to converge once its training loss, averaged over a window, is below this; a guess has 2.303."""
