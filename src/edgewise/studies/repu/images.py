@@ -179,8 +179,8 @@ class _Words:
 
 
 _MORE_RATES = (
-    "A first run with the seeds 0 to 3 and no rate below 3e-4 had MRePU and RePU best at that end, and lost one of four "
-    "deep MRePU networks there: two smaller rates were then added, and the committed result has other seeds."
+    "A first run with the seeds 0 to 3 and no rate below 3e-4 had MRePU and RePU best at that end, and lost one of "
+    "four deep MRePU networks there: two smaller rates were then added, and the committed result has other seeds."
 )
 _WORDS = {
     "mlp": _Words("images-mlp", "fully connected network", "fully connected, each hidden layer as wide as `width`"),
