@@ -119,7 +119,8 @@ class Definition:
         nan any), at least with torch's own accuracy; for callers that hold the value.
     value_suffices: ``value_suffices(dtype, **parameters)``, whether it does so as accurately as x would; then it is the
         value that is saved for back-propagation. Never unless given.
-    native: whether torch's own differentiation of the first closed form leaves nothing to improve.
+    native: whether the first closed form is a function of torch's that leaves nothing to improve, in no dtype and no
+        transform; it is then called as it is.
     surrogate: the slope that back-propagation uses where that is *not* sigma' by design (HeLU's straight-through rule).
     made_from: what `ew.activation` was given (spec, kinks, name) where that is a formula or a callable, not a name.
     remake: builds it again where something else made it (`rescu`); what pickle keeps.

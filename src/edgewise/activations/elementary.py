@@ -3,7 +3,8 @@
 Three rules run through all of them, because torch differentiates these formulas under `torch.compile` and beyond the
 last closed form: no ``abs`` inside a smooth function (its slope at 0 would be 0 to every order, not the function's), no
 ``inf * 0`` (a decayed factor is taken as exactly 0), and both branches of a ``torch.where`` are finite everywhere.
-Where clamps can do it there is no ``torch.where``: on a CPU it costs as much as fifteen additions.
+Where clamps can do it there is no ``torch.where``, which on a CPU costs as much as fifteen additions, unless it saves
+an exponential.
 """
 
 from __future__ import annotations
