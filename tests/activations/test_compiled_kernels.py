@@ -45,7 +45,22 @@ def test_every_activation_conforms_on_the_compiled_route(name: str) -> None:
     assert conformance(name, only={"gradient", "nan", "dtypes", "layouts", "kinks", "vmap", "jvp"}).failed == ()
 
 
-@pytest.mark.parametrize("name", ["gelu", "tanh", "silu", "softplus", "elu", "sinc", "mrepu(p=2.5)"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "gelu",
+        "tanh",
+        "silu",
+        "lisht",
+        "softplus",
+        "elu",
+        "rescu_gaussian",
+        "sinc",
+        "snake",
+        "cos_minus_x",
+        "mrepu(p=2.5)",
+    ],
+)
 @pytest.mark.usefixtures("every_size")
 def test_compiled_values_are_as_exact_as_the_formula(name: str) -> None:
     assert conformance(name, only={"values", "values_float32", "tails", "tails_float32"}).failed == ()

@@ -115,8 +115,12 @@ class Definition:
     source: where the formula comes from (paper, equation).
     backward: ``backward(grad, x, **parameters)``, grad * sigma' in one operation of torch, where torch has one with the
         same values (at nan any); what back-propagation runs unless it is itself differentiated.
-    backward_of_value: ``backward_of_value(grad, sigma(x))``, grad * sigma' written over grad, where the value tells it
-        with torch's own accuracy; for callers that hold the value and no longer need the gradient.
+    backward_of_value: ``backward_of_value(grad, sigma(x), **parameters)``, grad * sigma' where the value tells it (at
+        nan any), at least with torch's own accuracy; for callers that hold the value.
+    value_suffices: ``value_suffices(dtype, **parameters)``, whether it does so as accurately as x would; then it is the
+        value that is saved for back-propagation. Never unless given.
+    native: whether the first closed form is a function of torch's that leaves nothing to improve, in no dtype and no
+        transform; it is then called as it is.
     surrogate: the slope that back-propagation uses where that is *not* sigma' by design (HeLU's straight-through rule).
     made_from: what `ew.activation` was given (spec, kinks, name) where that is a formula or a callable, not a name.
     remake: builds it again where something else made it (`rescu`); what pickle keeps.
@@ -129,7 +133,9 @@ class Definition:
     source: str
     parameters: tuple[Parameter, ...] = ()
     backward: Elementwise | None = None
-    backward_of_value: Callable[[Tensor, Tensor], Tensor] | None = None
+    backward_of_value: Elementwise | None = None
+    value_suffices: Callable[..., bool] | None = None
+    native: bool = False
     surrogate: Elementwise | None = None
     summary: str = ""
     made_from: tuple[Any, tuple[float, ...] | None, str | None] | None = None

@@ -1,9 +1,10 @@
 """How torch differentiates an activation: one autograd Function for all of them, chaining closed forms.
 
 ``d/dx sigma^(k)`` is evaluated as ``sigma^(k+1)``, again through the same Function, so first and second derivatives
-(and double backward, jvp, vmap, torch.func.hessian) all use the closed forms and save one tensor: x. Beyond the last
-closed form torch differentiates that form itself. Under `torch.compile` and export the plain formula runs, so that it
-fuses and exports; elsewhere value and gradient of a larger tensor come from compiled kernels (`kernels`).
+(and double backward, jvp, vmap, torch.func.hessian) all use the closed forms and save one tensor. That is x, or y =
+sigma(x) where y tells sigma' as well as x does: the next layer keeps y anyway, so it then costs nothing. Beyond the
+last closed form torch differentiates that form itself. Value and gradient of a larger tensor come from compiled kernels
+(`kernels`); under `torch.compile` and export the formulas run, so that they fuse and export.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from edgewise.activations.kernels import choice
 from edgewise.errors import DomainError
 
 if TYPE_CHECKING:
-    from edgewise.activations.definition import Activation
+    from edgewise.activations.definition import Activation, Definition
 
 _HALF = (torch.float16, torch.bfloat16)
 
@@ -30,13 +31,20 @@ def evaluate(activation: Activation, x: Tensor, order: int) -> Tensor:
     if not isinstance(x, Tensor) or not x.is_floating_point():
         given = f"a tensor of {x.dtype}" if isinstance(x, Tensor) else type(x).__name__
         raise DomainError(f"{activation.name} was given {given}, expected a floating-point tensor; try x.float()")
+    if order == 0 and activation.definition.native:
+        return activation.definition.derivatives[0](x, **activation.parameters)
+    differentiated = x.requires_grad and torch.is_grad_enabled()
+    result: Tensor
     if torch.compiler.is_compiling():
-        surrogate = (
-            activation.definition.surrogate if order == 0 and x.requires_grad and torch.is_grad_enabled() else None
-        )
-        value = closed_form(activation, x, order)
-        return value if surrogate is None else _with_slope(value, surrogate(x, **activation.parameters), x)
-    result: Tensor = _Jet.apply(x, activation, order)  # type: ignore[no-untyped-call]
+        if not differentiated or not _has_slope(activation, order):
+            return closed_form(activation, x, order)
+        result = _Traced.apply(x, activation, order)  # type: ignore[no-untyped-call]
+    elif not differentiated and choice.plain(x):
+        return _Jet.forward(x, activation, order)
+    elif torch._C._are_functorch_transforms_active() or torch._C._functorch.is_functorch_wrapped_tensor(x):
+        result = _Jet.apply(x, activation, order)  # type: ignore[no-untyped-call]
+    else:  # what the line above comes to, without a look at the signature that costs as much as 1e5 elements
+        result = super(torch.autograd.Function, _Jet).apply(x, activation, order)  # type: ignore[no-untyped-call]
     return result
 
 
@@ -48,12 +56,6 @@ def closed_form(activation: Activation, x: Tensor, order: int) -> Tensor:
     if x.dtype in _HALF:
         return forms[order](x.float(), **activation.parameters).to(x.dtype)
     return forms[order](x, **activation.parameters)
-
-
-def _with_slope(value: Tensor, slope: Tensor, x: Tensor) -> Tensor:
-    """`value`, whose gradient with respect to x is `slope`, in operations that torch.compile can trace."""
-    line = slope.detach() * torch.where(torch.isfinite(x), x, 0.0)
-    return value.detach() + (line - line.detach())
 
 
 def _differentiated(activation: Activation, x: Tensor, order: int) -> Tensor:
@@ -74,34 +76,76 @@ class _Jet(torch.autograd.Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Activation, int], output: Tensor) -> None:
         x, ctx.activation, ctx.order = inputs
-        ctx.save_for_backward(x)
-        ctx.save_for_forward(x)
+        suffices = ctx.activation.definition.value_suffices if ctx.order == 0 else None
+        ctx.of_value = suffices is not None and suffices(x.dtype, **ctx.activation.parameters)
+        kept = output if ctx.of_value else x
+        ctx.save_for_backward(kept)
+        ctx.save_for_forward(kept)
 
     @staticmethod
-    def _slope(ctx: Any, x: Tensor) -> Tensor:
-        surrogate = ctx.activation.definition.surrogate
-        if surrogate is not None and ctx.order == 0:
-            return surrogate(x, **ctx.activation.parameters)  # type: ignore[no-any-return]
-        return evaluate(ctx.activation, x, ctx.order + 1)
+    def _times_slope(ctx: Any, given: Tensor, kept: Tensor) -> Tensor:
+        """`given` times the slope, differentiable in x and in y alike: a value that was kept is part of the graph."""
+        definition: Definition = ctx.activation.definition
+        parameters = ctx.activation.parameters
+        if ctx.of_value and definition.backward_of_value is not None:
+            return keep_nan(kept, definition.backward_of_value(given, kept, **parameters))
+        if definition.surrogate is not None and ctx.order == 0:
+            return given * definition.surrogate(kept, **parameters)
+        return given * evaluate(ctx.activation, kept, ctx.order + 1)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
-        (x,) = ctx.saved_tensors
+        (kept,) = ctx.saved_tensors
         if ctx.order == 0 and not torch.is_grad_enabled():
-            compiled = choice.gradient(ctx.activation, x, grads[0])
+            compiled = choice.gradient(ctx.activation, kept, grads[0], of_value=ctx.of_value)
             if compiled is not None:
                 return compiled, None, None
             fused = ctx.activation.definition.backward
-            if fused is not None:
-                result = fused(grads[0], x, **ctx.activation.parameters)
-                return keep_nan(x, result), None, None  # torch passes gradients through nan
-        return grads[0] * _Jet._slope(ctx, x), None, None
+            if fused is not None and not ctx.of_value:
+                result = fused(grads[0], kept, **ctx.activation.parameters)
+                return keep_nan(kept, result), None, None  # torch passes gradients through nan
+        return _Jet._times_slope(ctx, grads[0], kept), None, None
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Any) -> Tensor:
         # torch switches forward mode off in here, so that an outer jvp would silently see a constant slope
-        (x,) = ctx.saved_tensors
+        (kept,) = ctx.saved_tensors
         with forward_mode(True):
-            at: Tensor = unpack_dual(x).primal  # type: ignore[no-untyped-call]
-            slope: Tensor = _Jet._slope(ctx, at)
-            return tangents[0] * slope  # type: ignore[no-any-return]
+            at: Tensor = unpack_dual(kept).primal  # type: ignore[no-untyped-call]
+            return _Jet._times_slope(ctx, tangents[0], at)
+
+
+# --- under torch.compile
+
+
+def _has_slope(activation: Activation, order: int) -> bool:
+    """Whether a compiled backward pass is to use the closed form of the slope.
+
+    Else torch differentiates the formula, operation by operation, and chooses itself what to keep: where it has a
+    derivative of its own for the activation, and where derivatives were made by differentiating (formulas, functions).
+    """
+    definition = activation.definition
+    if order == 0 and definition.surrogate is not None:
+        return True
+    if order == 0 and (definition.backward is not None or definition.backward_of_value is not None):
+        return False
+    made = definition.opaque or definition.made_from is not None or definition.remake is not None
+    return order + 1 < len(definition.derivatives) and not made
+
+
+class _Traced(torch.autograd.Function):
+    """`_Jet` in the form that torch.compile traces: the formula's value, and one multiplication by the slope."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, activation: Activation, order: int) -> Tensor:
+        ctx.save_for_backward(x)
+        ctx.activation, ctx.order = activation, order
+        return closed_form(activation, x, order)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        (x,) = ctx.saved_tensors
+        surrogate = ctx.activation.definition.surrogate
+        if surrogate is not None and ctx.order == 0:
+            return grads[0] * surrogate(x, **ctx.activation.parameters), None, None
+        return grads[0] * evaluate(ctx.activation, x, ctx.order + 1), None, None

@@ -3,7 +3,8 @@
 Three rules run through all of them, because torch differentiates these formulas under `torch.compile` and beyond the
 last closed form: no ``abs`` inside a smooth function (its slope at 0 would be 0 to every order, not the function's), no
 ``inf * 0`` (a decayed factor is taken as exactly 0), and both branches of a ``torch.where`` are finite everywhere.
-Where clamps can do it there is no ``torch.where``: on a CPU it costs as much as fifteen additions.
+Where clamps can do it there is no ``torch.where``, which on a CPU costs as much as fifteen additions, unless it saves
+an exponential.
 """
 
 from __future__ import annotations
@@ -20,6 +21,11 @@ Value = float | Tensor
 
 DECAYED = 1e3
 """exp(-DECAYED) is 0 in every dtype: beyond it a factor that decays at least like exp(-|x|) is exactly 0."""
+
+
+def always(dtype: torch.dtype, **parameters: float) -> bool:
+    """``value_suffices`` of what is linear in pieces that its values tell apart."""
+    return True
 
 
 def keep_nan(x: Tensor, y: Tensor) -> Tensor:
@@ -56,8 +62,8 @@ def finite(x: Tensor) -> Tensor:
 
 
 def distance(x: Tensor) -> Tensor:
-    """|x|, differentiated at 0 as the branch x >= 0 (torch's clamp_min passes the tangent there, its relu does not)."""
-    return x.clamp_min(0.0) + torch.relu(-x)
+    """|x|, differentiated at 0 as the branch x >= 0."""
+    return torch.where(x >= 0, x, -x)
 
 
 def damped(factor: Tensor, gate: Tensor) -> Tensor:
@@ -82,20 +88,26 @@ def root(x: Tensor, b: Value) -> Tensor:
 
 def logistic(x: Tensor) -> Tensor:
     """1 / (1 + exp(-x)), to full relative accuracy down to the last denormal (torch.sigmoid stops at x = -709)."""
-    return torch.exp(-torch.relu(-x)) / (1 + torch.exp(-distance(x)))
+    decay, share = _decay_and_share(x)
+    return torch.where(x >= 0, 1.0, decay) * share
 
 
 def logistic_and_slope(x: Tensor) -> tuple[Tensor, Tensor]:
     """`logistic` and `logistic_slope` of the same x, from one exponential."""
-    decay = torch.exp(-distance(x))
-    total = 1 + decay
-    return torch.exp(-torch.relu(-x)) / total, decay / total.square()
+    decay, share = _decay_and_share(x)
+    return torch.where(x >= 0, 1.0, decay) * share, decay * share.square()
 
 
 def logistic_slope(x: Tensor) -> Tensor:
     """The first derivative of the logistic function."""
+    decay, share = _decay_and_share(x)
+    return decay * share.square()
+
+
+def _decay_and_share(x: Tensor) -> tuple[Tensor, Tensor]:
+    """exp(-|x|), and 1 / (1 + exp(-|x|)), the larger of the two sides of the logistic function."""
     decay = torch.exp(-distance(x))
-    return decay / (1 + decay) ** 2
+    return decay, 1 / (1 + decay)
 
 
 def logistic_curvature(x: Tensor) -> Tensor:
@@ -111,16 +123,6 @@ def sech_squared(x: Tensor) -> Tensor:
 def softplus(x: Tensor) -> Tensor:
     """log(1 + exp(x)); torch's default threshold of 20 would cost six digits."""
     return F.softplus(x, threshold=40.0)
-
-
-def normal_cdf(x: Tensor) -> Tensor:
-    """The standard normal distribution function; its left tail reaches down to x = -38 in float64."""
-    return 0.5 * torch.erfc(-math.sqrt(0.5) * x)
-
-
-def normal_density(x: Tensor) -> Tensor:
-    """The standard normal density."""
-    return torch.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
 
 
 def sin_pi(x: Tensor) -> Tensor:

@@ -21,14 +21,13 @@ from edgewise.activations.elementary import (
     logistic,
     logistic_and_slope,
     logistic_slope,
-    normal_cdf,
-    normal_density,
     sech_squared,
     slope_times,
     softplus,
     step,
 )
 from edgewise.activations.latex import tex
+from edgewise.activations.normal import normal_cdf, normal_density
 from edgewise.activations.pieces import polynomial
 from edgewise.activations.registry import alias, register
 

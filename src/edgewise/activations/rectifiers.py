@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from edgewise.activations.definition import Definition, Facts, Parameter
-from edgewise.activations.elementary import Value, constant, keep_nan, slope_times, step
+from edgewise.activations.elementary import Value, always, constant, keep_nan, slope_times, step
 from edgewise.activations.latex import times
 from edgewise.activations.pieces import polynomial
 from edgewise.activations.registry import register
@@ -27,6 +27,7 @@ IDENTITY = register(
     Definition(
         name="identity",
         derivatives=(torch.clone, lambda x: constant(x, 1.0), _zero),
+        native=True,
         facts=lambda: Facts(
             formula="x",
             limits=(-math.inf, math.inf),
@@ -39,11 +40,18 @@ IDENTITY = register(
     )
 )
 
+
+def _relu_backward(grad: Tensor, x: Tensor) -> Tensor:
+    return torch.ops.aten.threshold_backward(grad, x, 0.0)  # type: ignore[no-any-return]
+
+
 RELU = register(
     Definition(
         name="relu",
         derivatives=(torch.relu, _relu_slope, _zero),
-        backward=lambda grad, x: torch.ops.aten.threshold_backward(grad, x, 0.0),
+        backward=_relu_backward,
+        backward_of_value=_relu_backward,
+        value_suffices=always,
         facts=lambda: Facts(
             formula=r"\max(x, 0)",
             limits=(0.0, math.inf),
@@ -81,11 +89,21 @@ def _leaky_facts(a: float) -> Facts:
     )
 
 
+def _leaky_backward(grad: Tensor, x: Tensor, a: float) -> Tensor:
+    return torch.ops.aten.leaky_relu_backward(grad, x, a, False)  # type: ignore[no-any-return]
+
+
+def _keeps_sign(dtype: torch.dtype, a: float) -> bool:
+    return a >= 0
+
+
 LEAKY_RELU = register(
     Definition(
         name="leaky_relu",
         derivatives=(_leaky, _leaky_slope, lambda x, a: _zero(x)),
-        backward=lambda grad, x, a: torch.ops.aten.leaky_relu_backward(grad, x, a, False),
+        backward=_leaky_backward,
+        backward_of_value=_leaky_backward,
+        value_suffices=_keeps_sign,
         parameters=(Parameter("a", 0.01, doc="slope for x < 0"),),
         facts=_leaky_facts,
         source="Maas, Hannun & Ng, ICML 2013 workshop",
@@ -97,7 +115,9 @@ PRELU = register(
     Definition(
         name="prelu",
         derivatives=(_leaky, _leaky_slope, lambda x, a: _zero(x)),
-        backward=lambda grad, x, a: torch.ops.aten.leaky_relu_backward(grad, x, a, False),
+        backward=_leaky_backward,
+        backward_of_value=_leaky_backward,
+        value_suffices=_keeps_sign,
         parameters=(Parameter("a", 0.25, trainable=True, doc="learned slope for x < 0"),),
         facts=_leaky_facts,
         source="He, Zhang, Ren & Sun, arXiv 1502.01852, eq. (1)",
@@ -105,11 +125,18 @@ PRELU = register(
     )
 )
 
+
+def _relu6_backward(grad: Tensor, x: Tensor) -> Tensor:
+    return torch.ops.aten.hardtanh_backward(grad, x, 0.0, 6.0)  # type: ignore[no-any-return]
+
+
 RELU6 = register(
     Definition(
         name="relu6",
         derivatives=(F.relu6, lambda x: step(x, (x > 0) & (x < 6)), _zero),
-        backward=lambda grad, x: torch.ops.aten.hardtanh_backward(grad, x, 0.0, 6.0),
+        backward=_relu6_backward,
+        backward_of_value=_relu6_backward,
+        value_suffices=always,
         facts=lambda: Facts(
             formula=r"\min(\max(x, 0), 6)",
             limits=(0.0, 6.0),

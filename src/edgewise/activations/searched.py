@@ -48,7 +48,7 @@ COS_MINUS_X = register(
         name="cos_minus_x",
         derivatives=(
             lambda x: torch.cos(finite(x)) - x,
-            lambda x: -(torch.sin(0.5 * x) + torch.cos(0.5 * x)).square(),  # -1 - sin(x) without cancellation
+            lambda x: -2 * torch.sin(0.5 * x + math.pi / 4).square(),  # -1 - sin(x) without cancellation
             lambda x: -torch.cos(x),
             torch.sin,
         ),

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from edgewise.activations.definition import Definition, Facts, Parameter
-from edgewise.activations.elementary import Value, constant, sech_squared, step
+from edgewise.activations.elementary import Value, always, constant, sech_squared, step
 from edgewise.activations.latex import tex
 from edgewise.activations.pieces import polynomial
 from edgewise.activations.registry import register
@@ -26,10 +26,19 @@ def _outside(x: Tensor, lam: float) -> Tensor:
     return step(x, x.abs() > lam)
 
 
+def _shrink_backward(grad: Tensor, y: Tensor, lam: float) -> Tensor:
+    """What was cut away is 0, and nothing else is."""
+    return torch.where(y == 0, 0.0, grad)
+
+
 SOFTSHRINK = register(
     Definition(
         name="softshrink",
         derivatives=(_softshrink, _outside, lambda x, lam: constant(x, 0.0)),
+        backward_of_value=_shrink_backward,
+        value_suffices=lambda dtype, lam: (
+            dtype in (torch.float32, torch.float64)
+        ),  # x - lambda may round to 0 in halves
         parameters=_LAMBDA,
         facts=lambda lam: Facts(
             formula=rf"\mathrm{{sign}}(x)\,\max(|x|-{tex(lam)}, 0)",
@@ -56,6 +65,8 @@ HARDSHRINK = register(
             _outside,
             lambda x, lam: constant(x, 0.0),
         ),
+        backward_of_value=_shrink_backward,
+        value_suffices=always,
         parameters=(Parameter("lam", 0.5, low=0.0, open_low=True, learnable=False, doc="threshold lambda"),),
         facts=lambda lam: Facts(
             formula=rf"x\,[\,|x|>{tex(lam)}\,]",

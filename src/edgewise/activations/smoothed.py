@@ -22,13 +22,11 @@ from edgewise.activations.elementary import (
     Value,
     constant,
     distance,
-    horner,
     keep_nan,
-    normal_cdf,
-    normal_density,
 )
 from edgewise.activations.forward_mode import along_x
 from edgewise.activations.latex import tex
+from edgewise.activations.normal import normal_cdf, normal_density, normal_overhang, normal_overhang_single
 from edgewise.activations.pieces import polynomial
 from edgewise.activations.registry import register, registered
 from edgewise.errors import SpecError
@@ -117,34 +115,11 @@ EPANECHNIKOV = register(
 
 # --- Gaussian of standard deviation beta: x Phi(x/beta) + beta phi(x/beta)
 
-_SWITCH = 3.5
-_FLATTEN = 6.0
-_STRETCH = 2 * (_SWITCH**2 + _FLATTEN)
-_TAIL = (
-    1.094851079837685, 0.10916483748398198, 0.016255410257063268, 0.0022688062839534826,
-    0.00037495790127683987, 5.6659524924249176e-05, 1.0116266423097625e-05, 1.5327944591219455e-06,
-    3.0351217811196135e-07, 4.1588309832707275e-08, 1.0328537656938145e-08, 9.207373573235516e-10,
-    4.420504521608345e-10, -1.4188863920357629e-11, 2.959548572194792e-11, -2.8308085004223137e-12,
-    1.7193233938061119e-12, -1.9925916694998736e-12, 8.245331518859414e-13,
-)  # fmt: skip
-"""(phi(w) - w Phi(-w)) (w**2 + 6) / phi(w) for w >= 3.5 in powers of 36.5/(w**2 + 6) - 1; relative error 2e-18.
-
-Interpolated at Chebyshev nodes by mpmath with 60 digits.
-"""
-
-
-def _gaussian_overhang(w: Tensor) -> Tensor:
-    """phi(w) - w Phi(-w) for w >= 0; far out, where the difference cancels, as phi(w) times a polynomial."""
-    near = w.clamp_max(_SWITCH)
-    far = w.clamp(_SWITCH, DECAYED)
-    s = 1 / (far * far + _FLATTEN)
-    tail = normal_density(far) * (s * horner(_STRETCH * s - 1, _TAIL))
-    return torch.where(w > _SWITCH, tail, normal_density(near) - near * normal_cdf(-near))
-
 
 def _gaussian(x: Tensor, beta: Value) -> Tensor:
-    u = x / beta
-    return torch.where(x >= 0, x, 0.0) + beta * _gaussian_overhang(distance(u))
+    w = distance(x / beta)
+    single = x.dtype == torch.float32 and not isinstance(beta, Tensor)
+    return torch.where(x >= 0, x, 0.0) + beta * (normal_overhang_single(w) if single else normal_overhang(w))
 
 
 GAUSSIAN_KERNEL = register(

@@ -68,7 +68,7 @@ def check_compile(activation: Activation, *, backend: str = "aot_eager") -> None
 def check_compile_all(activations: Sequence[Activation], *, backend: str = "aot_eager") -> None:
     """One compiled function that evaluates all of these activations, value and gradient against eager mode.
 
-    Compiled, the plain formula is differentiated by torch, so the gradient need not have the closed form's relative
+    Compiled, some formulas are differentiated by torch, so the gradient need not have the closed form's relative
     accuracy: both may differ by sqrt(eps) (1 + |value|). The backend "aot_eager" captures the graph, forward and
     backward, as inductor does, but needs no C++ compiler and no seconds; "inductor" generates code. Clears torch's
     cache of compiled functions.

@@ -176,22 +176,24 @@ def _unit(activation: Elementwise, like: Tensor) -> Unit:
         return lambda z, room: _by_autograd(activation, z)
     definition, parameters = activation.definition, activation.parameters
     value = choice.kernel(activation, "value", like.dtype, like.device.type)
-    gradient = choice.kernel(activation, "gradient", like.dtype, like.device.type)
+    of_value = definition.backward_of_value
+    role: choice.Role = "gradient" if of_value is None else "gradient_of_value"
+    gradient = choice.kernel(activation, role, like.dtype, like.device.type)
 
-    def pullback(z: Tensor, slope: Tensor) -> Tensor:
+    def pullback(z: Tensor, made: Tensor, slope: Tensor) -> Tensor:
         if gradient is not None:
-            return gradient(z, slope, slope)
+            return gradient(z if of_value is None else made, slope, slope)
+        if of_value is not None:
+            return of_value(slope, made, **parameters)
         if definition.backward is not None:
             return definition.backward(slope, z, **parameters)
         if definition.surrogate is not None:
             return slope.mul_(definition.surrogate(z, **parameters))
         return slope.mul_(closed_form(activation, z, 1))
 
-    of_value = definition.backward_of_value
-
     def unit(z: Tensor, room: Tensor) -> tuple[Tensor, Pullback]:
         made = closed_form(activation, z, 0) if value is None else value(z, None, room)
-        return made, lambda slope: pullback(z, slope) if of_value is None else of_value(slope, made)
+        return made, lambda slope: pullback(z, made, slope)
 
     return unit
 

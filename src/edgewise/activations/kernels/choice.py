@@ -26,7 +26,8 @@ from edgewise.activations.kernels.program import NotRecordable, Program, record
 if TYPE_CHECKING:
     from edgewise.activations.definition import Activation
 
-Role = Literal["value", "gradient"]
+Role = Literal["value", "gradient", "gradient_of_value"]
+"""sigma(x); grad * sigma'(x), a function of x and grad; the same as a function of sigma(x) and grad."""
 
 SMALLEST = 4096
 """Elements from which on a tensor takes the compiled route: below, a formula costs little and needs no compiling."""
@@ -54,12 +55,15 @@ def value(activation: Activation, x: Tensor) -> Tensor | None:
     return None if kernel is None else kernel(x)
 
 
-def gradient(activation: Activation, x: Tensor, grad: Tensor) -> Tensor | None:
-    """grad * sigma'(x), or grad * the surrogate slope, by a kernel; None where the formula is to run."""
-    if not _eligible(x) or not _plain(grad) or grad.dtype != x.dtype or grad.device != x.device:
+def gradient(activation: Activation, kept: Tensor, grad: Tensor, *, of_value: bool) -> Tensor | None:
+    """grad * sigma'(x), or grad * the surrogate slope, by a kernel; None where the formula is to run.
+
+    kept: x, or sigma(x) where `of_value`.
+    """
+    if not _eligible(kept) or not plain(grad) or grad.dtype != kept.dtype or grad.device != kept.device:
         return None
-    kernel = _kernel(activation, "gradient", x.dtype, x.device.type)
-    return None if kernel is None else kernel(x, grad)
+    kernel = _kernel(activation, "gradient_of_value" if of_value else "gradient", kept.dtype, kept.device.type)
+    return None if kernel is None else kernel(kept, grad)
 
 
 def kernel(activation: Activation, role: Role, dtype: torch.dtype, device: str) -> Kernel | None:
@@ -79,7 +83,7 @@ def status() -> tuple[bool, str]:
     return llvm.available()
 
 
-def _plain(x: Tensor) -> bool:
+def plain(x: Tensor) -> bool:
     """Whether the tensor is its memory: no subclass, transform or tangent, no lazy sign, no missing storage."""
     return (
         type(x) in (Tensor, nn.Parameter)
@@ -100,7 +104,7 @@ def _eligible(x: Tensor) -> bool:
         and x.dtype in _DTYPES
         and x.device.type in ("cpu", "cuda")
         and torch._C._len_torch_dispatch_stack() == 0
-        and _plain(x)
+        and plain(x)
     )
 
 
@@ -138,6 +142,11 @@ def formula(activation: Activation, role: Role) -> Callable[..., Tensor]:
     definition, parameters = activation.definition, activation.parameters
     if role == "value":
         return lambda x: definition.derivatives[0](x, **parameters)
+    if role == "gradient_of_value":
+        of_value = definition.backward_of_value
+        if of_value is None:
+            raise NotRecordable(f"the value of {activation.name} does not tell its slope")
+        return lambda y, grad: keep_nan(y, of_value(grad, y, **parameters))
     if definition.surrogate is not None:
         surrogate = definition.surrogate
         return lambda x, grad: grad * surrogate(x, **parameters)
@@ -156,17 +165,19 @@ _TOLERANCE = 64
 
 def _agrees(kernel: Kernel, activation: Activation, role: Role, dtype: torch.dtype, device: str) -> bool:
     """Whether the kernel gives the formula's results but for rounding, on a grid, beside the kinks and far out."""
-    plain = formula(activation, role)
+    exact = formula(activation, role)
     compute = torch.float64 if dtype == torch.float64 else torch.float32
     x = _points(activation).to(device=device, dtype=dtype)
-    grads = [torch.full_like(x, 0.75)] if role == "gradient" else []
+    if role == "gradient_of_value":
+        x = formula(activation, "value")(x.to(compute)).to(dtype)
+    grads = [] if role == "value" else [torch.full_like(x, 0.75)]
     found = kernel(x, *grads).to(compute)
     wide, widened = x.to(compute), [g.to(compute) for g in grads]
-    expected = plain(wide, *widened)
+    expected = exact(wide, *widened)
     # what a change of x by some units in its last place does, rounding inside the formula does too
     spread = torch.zeros_like(expected)
     for factor in (1 - 1e-6, 1 + 1e-6) if compute == torch.float32 else (1 - 2e-15, 1 + 2e-15):
-        spread = torch.maximum(spread, (plain(wide * factor, *widened) - expected).abs())
+        spread = torch.maximum(spread, (exact(wide * factor, *widened) - expected).abs())
     info = torch.finfo(dtype)
     allowed = _TOLERANCE * (info.eps * expected.abs() + info.smallest_normal + torch.finfo(compute).eps) + 4 * spread
     ends = ~(expected.abs() < 0.01 * info.max) | ~torch.isfinite(spread)  # at overflow and nan a unit decides

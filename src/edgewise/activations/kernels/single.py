@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edgewise.activations.kernels.program import Book, Operand, Rule
+from edgewise.activations.normal import ERFC, ERFC_SCALE
 
 _LOG2_E = 1.4426950408889634
 _LN2_HIGH = 0.693359375  # nine bits: n * this is exact
@@ -22,18 +23,7 @@ _TANH_NEAR = 0.625
 _TANH = (-0.3333328194194701, 0.13331442196825136, -0.05373971499586682, 0.02063908700512824, -0.005704986771661138)
 """(tanh(x)/x - 1) / x**2 in powers of x**2, for abs(x) < 0.625; relative error of tanh 4e-9."""
 
-_ERFC_SCALE = 0.4
-_ERF_NEAR = 0.5
-_ERF = (1.1283791655673459, -0.37612608572847406, 0.11282822809991559, -0.026757184276851968, 0.004717990086847498)
-"""erf(x) / x in powers of x**2, for abs(x) < 0.5; relative error 1.4e-9."""
-
 _ERFC_END = 11.0  # erfc is 0 beyond
-_ERFC = (
-    0.4216127274939735, 0.6437214646311211, 0.726262835459215, 0.5480058099457804, 0.1814968038087963,
-    -0.10750724876969892, -0.12290384732446115, 0.023394585604482043, 0.06642666798634599, -0.014039924644315659,
-    -0.01873974902174882,
-)  # fmt: skip
-"""erfc(x) exp(x**2) / t in powers of t - 1/2, t = 1/(1 + 0.4 x), 0 <= x <= 10.2; relative error 2e-9."""
 
 
 def _polynomial(book: Book, x: Operand, coefficients: Sequence[float]) -> Operand:
@@ -55,23 +45,23 @@ def _exp(book: Book, x: Operand) -> Operand:
 def _tanh(book: Book, x: Operand) -> Operand:
     a, square = book("abs", x), book("mul", x, x)
     near = book("fma", book("mul", x, square), _polynomial(book, square, _TANH), x)
-    away = book("sub", 1.0, book("div", 2.0, book("add", _exp(book, book("add", a, a)), 1.0)))
+    decay = _exp(book, book("neg", book("abs", book("mul", 2.0, x))))  # the step that elementary.sech_squared takes
+    away = book("sub", 1.0, book("div", book("add", decay, decay), book("add", 1.0, decay)))
     signed = book("select", book("lt", x, 0.0), book("neg", away), away)
     return book("select", book("lt", a, _TANH_NEAR), near, signed)
 
 
 def _erfc(book: Book, x: Operand) -> Operand:
-    a = book("abs", x)
-    a = book("select", book("gt", a, _ERFC_END), _ERFC_END, a)
-    t = book("div", 1.0, book("fma", a, _ERFC_SCALE, 1.0))
-    square = book("mul", a, a)
+    size = book("abs", x)
+    inside = book("lt", size, _ERFC_END)
+    a = book("select", inside, size, _ERFC_END)
+    t = book("div", 1.0, book("fma", a, ERFC_SCALE, 1.0))
+    square = book("mul", x, x)
+    decay = _exp(book, book("neg", square))  # the step that normal.normal_density takes
     rest = book("fma", a, a, book("neg", square))  # what rounding took from the square: it would cost exp its digits
-    decay = _exp(book, book("neg", square))
-    decay = book("fma", decay, book("neg", rest), decay)
-    tail = book("mul", book("mul", decay, t), _polynomial(book, book("sub", t, 0.5), _ERFC))
-    away = book("select", book("lt", x, 0.0), book("sub", 2.0, tail), tail)
-    near = book("fma", book("neg", x), _polynomial(book, book("mul", x, x), _ERF), 1.0)
-    return book("select", book("lt", book("abs", x), _ERF_NEAR), near, away)
+    decay = book("fma", decay, book("neg", book("select", inside, rest, 0.0)), decay)
+    tail = book("mul", book("mul", decay, t), _polynomial(book, book("sub", t, 0.5), ERFC))
+    return book("select", book("lt", x, 0.0), book("sub", 2.0, tail), tail)
 
 
 EXPANSIONS: dict[str, Rule] = {"exp": _exp, "tanh": _tanh, "erfc": _erfc}
