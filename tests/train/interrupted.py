@@ -49,7 +49,7 @@ def ensemble(checkpoints, on_step) -> tuple[list[torch.Tensor], Run]:
     calm = Initial(c_w=1.0, c_b=0.0, first_c_w=1.0, first_c_b=0.0, last_c_w=1.0)
     members = [
         *(Member(s, rate, calm, order_seed=1, input_scale=1.0 + s) for s, rate in enumerate((1e-2, 1e-1, 1e-3))),
-        *(Member(s, 10.0**s, calm) for s in (4, 8, 12, 30)),
+        *(Member(s, rate, calm) for s, rate in ((3, 1e3), (10, 1e3), (12, 1e12), (30, 1e30))),
     ]
     problem = MLPEnsemble.drawn(ew.activation("relu2"), SHAPE, members, data(), batch=6)
     run = minimise(

@@ -39,13 +39,22 @@ def evaluate(activation: Activation, x: Tensor, order: int) -> Tensor:
         if not differentiated or not _has_slope(activation, order):
             return closed_form(activation, x, order)
         result = _Traced.apply(x, activation, order)  # type: ignore[no-untyped-call]
+    elif _watched(x):
+        result = _Jet.apply(x, activation, order)  # type: ignore[no-untyped-call]
     elif not differentiated and choice.plain(x):
         return _Jet.forward(x, activation, order)
-    elif torch._C._are_functorch_transforms_active() or torch._C._functorch.is_functorch_wrapped_tensor(x):
-        result = _Jet.apply(x, activation, order)  # type: ignore[no-untyped-call]
-    else:  # what the line above comes to, without a look at the signature that costs as much as 1e5 elements
+    else:  # what `apply` comes to, without a look at the signature that costs as much as 1e5 elements
         result = super(torch.autograd.Function, _Jet).apply(x, activation, order)  # type: ignore[no-untyped-call]
     return result
+
+
+def _watched(x: Tensor) -> bool:
+    """Whether a transform of torch.func, or a mode such as the one that records a model, follows what is called."""
+    return bool(
+        torch._C._are_functorch_transforms_active()
+        or torch._C._functorch.is_functorch_wrapped_tensor(x)
+        or torch._C._len_torch_function_stack()
+    )
 
 
 def closed_form(activation: Activation, x: Tensor, order: int) -> Tensor:
