@@ -186,6 +186,7 @@ def test_a_set_tells_what_it_is(tiny: Entry, tmp_path: Path) -> None:
     found = published(tiny, folder=tmp_path / "mine", cache=tmp_path / "cache")
     told = found.to_dict()
     assert (told["train"], told["test"], told["shape"], told["classes"]) == (12, 10, [1, 5, 4], 10)
+    assert told["source"] == "IDX files in mine"  # a result that others read does not say where folders lie here
     assert told["mean"] == [float(GREY.train_images.double().mean() / 255)]
     assert found.describe().startswith("Tiny: 12 training and 10 test images, 5x4 grey, 10 classes, from IDX files in ")
     table = found.flat(validation=2, seed=1)

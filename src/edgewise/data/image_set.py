@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -102,7 +103,7 @@ class ImageSet:
             "class_names": list(self.class_names),
             "mean": list(self.mean),
             "std": list(self.std),
-            "source": self.source,
+            "source": _told(self.source),
             "verified": self.verified,
             "remarks": list(self.remarks),
         }
@@ -112,3 +113,9 @@ class ImageSet:
         from rich.text import Text
 
         return Panel(Text(self.describe()), title=Text(self.name, style="bold"), padding=(1, 2))
+
+
+def _told(source: str) -> str:
+    """Where images come from in a result that others read: the folder's name, not where it lies on this machine."""
+    kind, found, folder = source.partition(" in ")
+    return f"{kind} in {Path(folder).name}" if found else source
