@@ -57,6 +57,14 @@ def _watched(x: Tensor) -> bool:
     )
 
 
+def _slope(activation: Activation, x: Tensor, order: int) -> Tensor:
+    """What a gradient on its way back through sigma^(order) is multiplied by at x."""
+    surrogate = activation.definition.surrogate
+    if surrogate is not None and order == 0:
+        return surrogate(x, **activation.parameters)
+    return evaluate(activation, x, order + 1)
+
+
 def closed_form(activation: Activation, x: Tensor, order: int) -> Tensor:
     """sigma^(order)(x) by its formula, float16 and bfloat16 computed in float32; differentiable only as plain torch."""
     forms = activation.definition.derivatives
@@ -95,12 +103,9 @@ class _Jet(torch.autograd.Function):
     def _times_slope(ctx: Any, given: Tensor, kept: Tensor) -> Tensor:
         """`given` times the slope, differentiable in x and in y alike: a value that was kept is part of the graph."""
         definition: Definition = ctx.activation.definition
-        parameters = ctx.activation.parameters
         if ctx.of_value and definition.backward_of_value is not None:
-            return keep_nan(kept, definition.backward_of_value(given, kept, **parameters))
-        if definition.surrogate is not None and ctx.order == 0:
-            return given * definition.surrogate(kept, **parameters)
-        return given * evaluate(ctx.activation, kept, ctx.order + 1)
+            return keep_nan(kept, definition.backward_of_value(given, kept, **ctx.activation.parameters))
+        return given * _slope(ctx.activation, kept, ctx.order)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
@@ -154,7 +159,4 @@ class _Traced(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
         (x,) = ctx.saved_tensors
-        surrogate = ctx.activation.definition.surrogate
-        if surrogate is not None and ctx.order == 0:
-            return grads[0] * surrogate(x, **ctx.activation.parameters), None, None
-        return grads[0] * evaluate(ctx.activation, x, ctx.order + 1), None, None
+        return grads[0] * _slope(ctx.activation, x, ctx.order), None, None

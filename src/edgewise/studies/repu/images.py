@@ -266,20 +266,11 @@ PERCEPTRONS = Part(
     run=perceptrons,
     settings={
         "smoke": Settings("digits", (3, 30), 48, 8, 120, (1e-4, 3e-4, 1e-3), trains=0.6, fails=0.3, batch=64),
-        "full": Settings(
-            "mnist",
-            (3, 10, 30),
-            64,
-            6,
-            600,
-            (3e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2),
-            trains=0.6,
-            fails=0.3,
-            batch=64,
-        ),
+        "full": Settings("mnist", (3, 10, 30), 64, 6, 600, (3e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2),
+                         trains=0.6, fails=0.3, batch=64),
     },
     seconds={"smoke": 8.0, "full": 500.0},
-)
+)  # fmt: skip
 CONVOLUTIONS = Part(
     key="images-cnn",
     title="Images: plain convolutional networks by depth",
